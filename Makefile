@@ -1,0 +1,73 @@
+# Everything that people and CI do here. It needs Python 3.11 or 3.12 and make; the rest is installed into .venv.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+RUNTIME := .venv/.runtime-installed
+DEV := .venv/.dev-installed
+ROOTS := common worker tests
+
+# numpy's and bitshuffle's threads spin against each other; tests and benchmarks measure one core each.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help demo test check e2e bench bench-long generate format lock clean
+
+help: ## Show this list
+	@echo "camstream: live cameras as resources. Start with 'make demo'."
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## Run a simulated camera and a pipeline on this machine (Ctrl-C ends it)
+	@$(BIN)/camstream run configs/demo
+
+test: $(DEV) ## Run the unit and stream tests (and the API server tests where kube-apiserver and etcd are found)
+	@$(BIN)/pytest
+
+check: $(DEV) ## Format, lint, types, import contracts, and that generated files are up to date
+	$(BIN)/ruff format --check $(ROOTS)
+	$(BIN)/ruff check $(ROOTS)
+	$(BIN)/mypy common worker
+	$(BIN)/lint-imports
+	$(BIN)/camstream check configs
+	$(BIN)/pytest -q tests/unit/test_generated.py
+
+e2e: $(DEV) ## Run the product as a user would, from the outside
+	@$(BIN)/pytest tests/e2e
+
+bench: $(DEV) ## Ratios measured side by side, short form (two minutes); fails 30 % below a goal
+	@$(BIN)/python -m tests.bench.main --short
+
+bench-long: $(DEV) ## The same in full; writes docs/performance.md and build/bench.json
+	@$(BIN)/python -m tests.bench.main --write-docs
+
+generate: $(DEV) ## Write crds/, the chart's copy and the reference pages from the models
+	@$(BIN)/python -m camstream_cli.generate
+
+format: $(DEV) ## Format the sources and mend what can be mended by itself
+	$(BIN)/ruff check --fix $(ROOTS)
+	$(BIN)/ruff format $(ROOTS)
+
+lock: $(DEV) ## Resolve the dependencies anew and write the two lock files
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --fork-strategy fewest pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --fork-strategy fewest pyproject.toml --group dev -o requirements-dev.lock
+
+clean: ## Remove .venv and everything that was built
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 12) else f"camstream needs Python 3.11 or 3.12, and {sys.executable} is {v[0]}.{v[1]}; name another with make PYTHON=...")'
+	@echo "making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv
+
+$(RUNTIME): requirements.lock pyproject.toml | .venv/bin/python
+	@echo "installing what camstream needs (about a minute)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m camstream_worker.image.compile
+	@touch $@
+
+$(DEV): requirements-dev.lock $(RUNTIME)
+	@echo "installing what the tests need"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,24 @@
+"""Every public string once: API group, ports, and the channel names on the wire."""
+
+from typing import Final
+
+GROUP: Final = "camstream.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+STREAM_PORT: Final = 9999
+HTTP_PORT: Final = 8080
+
+# Channels of a camera stream, in the order in which cam_server sends them.
+WIDTH: Final = "width"
+HEIGHT: Final = "height"
+TIMESTAMP: Final = "timestamp"
+IMAGE: Final = "image"
+X_AXIS: Final = "x_axis"
+Y_AXIS: Final = "y_axis"
+
+PROCESSING_PARAMETERS: Final = "processing_parameters"
+CAMERA_CHANNELS: Final = (WIDTH, HEIGHT, TIMESTAMP, IMAGE, X_AXIS, Y_AXIS)
+
+PICTURE_SUFFIX: Final = ":FPICTURE"
+"""Image channel and PV of a camera named by its prefix."""

@@ -1,0 +1,125 @@
+"""What all specs share: strictness, names as in Kubernetes, and how a field may change."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.alias_generators import to_camel
+
+
+class Change(StrEnum):
+    """What happens when a field of a running object is edited. A field without a mark has that of the field around it."""
+
+    LIVE = "live"
+    """The worker takes it over at the next frame boundary."""
+
+    ROLLOUT = "rollout"
+    """The worker is replaced by one with the new value."""
+
+    SERVICE = "service"
+    """Only the Service in front of the worker changes; the stream goes on."""
+
+    IMMUTABLE = "immutable"
+    """Refused. Delete the object and create it anew."""
+
+
+LIVE, ROLLOUT, SERVICE, IMMUTABLE = Change.LIVE, Change.ROLLOUT, Change.SERVICE, Change.IMMUTABLE
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must hold between fields: said once, kept here by Python and in the CRDs by the API server."""
+
+    message: str
+    """What to do, in plain words."""
+    holds: Callable[[Any], bool]
+    cel: str
+    """The same in CEL, where ``self`` is the object."""
+    found: Callable[[Any], str] | None = None
+    """What there is instead, in words."""
+    cel_found: str | None = None
+    """The same in CEL."""
+
+    def broken(self, value: BaseModel) -> str:
+        return self.message if self.found is None else f"{self.message}; found {self.found(value)}"
+
+
+def exactly_one(what: str, names: tuple[str, ...]) -> Rule:
+    """The rule of a union by key: one of some members is set, and no more."""
+    listed = ", ".join(f"has(self.{name}) ? '{name}' : ''" for name in names)
+    found = f"[{listed}].filter(name, name != '')"
+    return Rule(
+        message=f"{what}: set exactly one of {', '.join(names)}",
+        holds=lambda value: len([name for name in set_members(value) if name in names]) == 1,
+        cel=f"{found}.size() == 1",
+        found=lambda value: " and ".join(name for name in set_members(value) if name in names) or "none",
+        cel_found=f"({found}.size() == 0 ? 'none' : {found}.join(' and '))",
+    )
+
+
+class Spec(BaseModel):
+    """Base of every model: frozen, without unknown fields, ``camelCase`` outside and ``snake_case`` inside."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _keeps_the_rules(self) -> Self:
+        for rule in self.rules:
+            if not rule.holds(self):
+                raise ValueError(rule.broken(self))
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written in a manifest: only what was set or differs from the default."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def to_full_dict(self) -> dict[str, Any]:
+        """With every default filled in."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class ChangedField(BaseModel):
+    """One difference between two specs."""
+
+    path: str
+    """Dotted, in ``camelCase``: ``processing.threshold``."""
+    change: Change
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.change})"
+
+
+def change_of(model: type[BaseModel], name: str, around: Change) -> Change:
+    """How a field may change: its own mark, or that of the field around it."""
+    marks = [m for m in model.model_fields[name].metadata if isinstance(m, Change)]
+    return marks[0] if marks else around
+
+
+def changes(old: Spec, new: Spec, around: Change = ROLLOUT, prefix: str = "") -> Iterator[ChangedField]:
+    """Yield every field in which two specs of one type differ."""
+    for name, info in type(old).model_fields.items():
+        before, after = getattr(old, name), getattr(new, name)
+        if before == after:
+            continue
+        change, path = change_of(type(old), name, around), f"{prefix}{info.alias or name}"
+        if isinstance(before, Spec) and type(before) is type(after):
+            yield from changes(before, after, change, path + ".")
+        else:
+            yield ChangedField(path=path, change=change)
+
+
+def set_members(value: BaseModel) -> list[str]:
+    """Names, as in a manifest, of the members of a union-by-key that are set."""
+    fields = type(value).model_fields
+    return [info.alias or name for name, info in fields.items() if getattr(value, name) is not None]

@@ -1,0 +1,88 @@
+"""What a worker sends, and how long it lives."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from camstream.spec.base import LIVE, Spec
+from camstream.spec.fields import Address, Compression, MebiBytes, OutputMode, Port, Positive, form
+
+
+class HeaderPolicy(StrEnum):
+    """When the data header of the stream is made anew."""
+
+    ON_CHANGE = "OnChange"
+    """Whenever a channel, type or shape changes."""
+    ALWAYS = "Always"
+    """For every message."""
+    ONCE = "Once"
+    """With the first message only; a value that does not fit it is sent as missing."""
+
+
+class Header(Spec):
+    """The data header of the stream."""
+
+    policy: HeaderPolicy = HeaderPolicy.ON_CHANGE
+    allow_type_changes: bool = True
+    """Without it, a channel whose type changed is sent as missing."""
+    allow_shape_changes: bool = True
+    """Without it, a channel whose shape changed is sent as missing."""
+    compression: Compression = Compression.NONE
+    """Of the data header itself."""
+
+
+class StreamOutput(Spec):
+    """The bsread stream of a worker."""
+
+    mode: OutputMode = OutputMode.PUB
+    port: Port | None = None
+    """Fixed port of the stream on the worker's host. Default: given by the system, and kept as long as the object exists."""
+    connect: Address | None = None
+    """Connect to this address instead of listening, for a receiver that is itself bound."""
+    queue_size: Positive = 10
+    """Messages that may wait for one client."""
+    queue_mebibytes: MebiBytes = 256
+    """Memory that may wait for one client [MiB]: large frames shorten the queue, down to one message."""
+    block: bool = True
+    """Push only: wait for room. Without it a message that finds no room is dropped whole, and counted."""
+    compression: Compression = Compression.NONE
+    """Of arrays. Single numbers and texts are never compressed."""
+    header: Header = Header()
+
+
+class LifecycleMode(StrEnum):
+    """When a worker runs."""
+
+    ALWAYS = "Always"
+    """As long as the object exists."""
+    STOPPED = "Stopped"
+    """Not at all; the object and its address stay."""
+
+
+class Lifecycle(Spec):
+    """When the worker runs."""
+
+    mode: Annotated[LifecycleMode, LIVE] = LifecycleMode.ALWAYS
+
+
+class Resources(Spec):
+    """What a worker asks of its node, as Kubernetes quantities."""
+
+    cpu: str | None = Field(default=None, pattern=r"^[0-9]+(\.[0-9]+)?m?$", max_length=32, json_schema_extra=form("500m or 2"))
+    """Cores: ``500m`` or ``2``. Also the number of threads that compression may use."""
+    memory: str | None = Field(
+        default=None, pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$", max_length=32, json_schema_extra=form("512Mi or 2Gi")
+    )
+    """Bytes: ``512Mi`` or ``2Gi``. A worker that needs more is ended."""
+
+
+class WorkerPlacement(Spec):
+    """Where and with how much a worker runs."""
+
+    class_name: str = Field(default="default", min_length=1, max_length=63)
+    """Profile of the worker, named by those who run the installation."""
+    requests: Resources = Resources()
+    """What is kept free for it. Default: as the profile says."""
+    limits: Resources = Resources()
+    """What it may use at most. Default: as the profile says."""

@@ -1,0 +1,90 @@
+"""What a worker tells about itself at ``/status``: read by the local supervisor, the operator and the live page."""
+
+from pydantic import Field
+
+from camstream.spec.base import Spec
+from camstream.spec.status import BackgroundUse, ExitStatus, ImageStatus, Phase, StreamStatus
+
+
+class ConfigReport(Spec):
+    """Which configuration runs, and why a newer one does not."""
+
+    applied_hash: str
+    """Name of the configuration that runs."""
+    applied_at: float
+    """[s] since 1970"""
+    rejected_hash: str | None = None
+    """Name of the newest configuration, where it was refused."""
+    rejected_reason: str | None = None
+    """Why the newest configuration was refused. The one before goes on."""
+
+
+class InputReport(Spec):
+    """The source or the input stream."""
+
+    address: str
+    """What the worker reads, in words."""
+    connected: bool = False
+    """A frame came within the time-out."""
+    message: str = ""
+    """What is wrong, where something is."""
+
+
+class FrameCounts(Spec):
+    """Frames since the worker started."""
+
+    received: int = 0
+    """Frames that came from the source or the input."""
+    processed: int = 0
+    """Frames that became a message."""
+    sent: int = 0
+    """Messages that left."""
+    dropped: dict[str, int] = Field(default={})
+    """By hop and reason: ``input/newest``, ``output/slow_client``."""
+    failed: int = 0
+    """Frames that could not be processed."""
+
+
+class LastFrame(Spec):
+    """The newest frame that was sent."""
+
+    pulse_id: int
+    """Its pulse."""
+    age_seconds: float
+    """Since it was sent."""
+
+
+class WorkerReport(Spec):
+    """One worker, now."""
+
+    kind: str
+    """Camera or Pipeline."""
+    name: str
+    """Name of the object."""
+    external_name: str
+    """Its name outside Kubernetes."""
+    pid: int
+    """Number of the process."""
+    started_at: float
+    """[s] since 1970"""
+    phase: Phase
+    message: str = ""
+    """The most important thing to know, in words."""
+    config: ConfigReport
+    stream: StreamStatus
+    image: ImageStatus = ImageStatus()
+    input: InputReport
+    frames: FrameCounts = FrameCounts()
+    receive_rate: float = 0
+    """Frames that came per second, over the last seconds [Hz]."""
+    send_rate: float = 0
+    """Frames that left per second, over the last seconds [Hz]."""
+    bytes_sent: int = 0
+    """Since the worker started."""
+    clients: int = 0
+    """Readers that are connected now."""
+    last_frame: LastFrame | None = None
+    background: BackgroundUse | None = None
+    last_error: str = ""
+    """The last frame or connection that failed, in words."""
+    exit: ExitStatus | None = None

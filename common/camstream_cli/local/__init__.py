@@ -1,0 +1,1 @@
+"""Local mode: what Kubernetes does for the objects, done by one supervisor on this machine."""

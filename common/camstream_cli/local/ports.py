@@ -1,0 +1,123 @@
+"""Where the workers of this machine listen: one pair of ports per object, the same for the life of the run."""
+
+import errno
+import itertools
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from camstream.errors import CamstreamError, SpecError
+from camstream.spec.objects import Camera, Pipeline
+from camstream_cli.local.key import Key
+
+# Below the ports that Linux gives to connecting sockets: a client that connects again and again to the port of a worker that is
+# down could otherwise be given this very port, and would then be connected to itself.
+FIRST_STREAM_PORT = 12000
+FIRST_HTTP_PORT = 13000
+PORTS = 1000
+
+HTTP_HOST = "127.0.0.1"
+"""Health and status are for this machine only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one worker listens."""
+
+    host: str
+    stream_port: int
+    http_port: int
+
+    @property
+    def listen(self) -> str:
+        """The stream, for the worker."""
+        return f"tcp://{self.host}:{self.stream_port}"
+
+    @property
+    def local(self) -> str:
+        """The stream, for readers on this machine."""
+        return f"tcp://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.stream_port}"  # noqa: S104
+
+    @property
+    def public(self) -> str:
+        """The stream, for everybody who can reach it."""
+        return f"tcp://{socket.gethostname() if self.host == '0.0.0.0' else self.host}:{self.stream_port}"  # noqa: S104
+
+    @property
+    def http(self) -> str:
+        return f"http://{HTTP_HOST}:{self.http_port}"
+
+
+class Ports:
+    """Gives each object its ports and keeps others from taking them."""
+
+    def __init__(self, host: str) -> None:
+        """
+        :param host: IPv4 address or name of an interface of this machine; ``0.0.0.0`` for all of them
+        :raises CamstreamError: if there is no such interface
+        """
+        try:
+            self.host = socket.gethostbyname(host)
+            with socket.socket() as probe:
+                probe.bind((self.host, 0))
+        except OSError as error:
+            raise CamstreamError(
+                f"cannot listen on host {host!r}: {error.strerror}; use an IPv4 address of this machine, or 0.0.0.0 for all"
+            ) from error
+        self._endpoints: dict[Key, Endpoint] = {}
+        self._reserved: dict[Key, list[socket.socket]] = {}
+
+    def assign(self, objects: Collection[Camera | Pipeline]) -> dict[Key, Endpoint | SpecError]:
+        """Where each object listens. Those that are gone give their ports back.
+
+        An object whose ``output.port`` belongs to another one gets the error; the other one is not disturbed.
+        """
+        wanted = {Key.of(thing): thing.spec.output.port for thing in objects}
+        for key in [key for key, endpoint in self._endpoints.items() if wanted.get(key, 0) not in (None, endpoint.stream_port)]:
+            self._release(key)
+        return {key: self._give(key, port, wanted) for key, port in wanted.items()}
+
+    def close(self) -> None:
+        for key in list(self._endpoints):
+            self._release(key)
+
+    def _give(self, key: Key, port: int | None, wanted: dict[Key, int | None]) -> Endpoint | SpecError:
+        if key in self._endpoints:
+            return self._endpoints[key]
+        if owner := next((other for other, endpoint in self._endpoints.items() if endpoint.stream_port == port), None):
+            return SpecError(f"{key} asks for port {port} (output.port), which {owner} has; choose another port for one of them")
+        fixed = {number for number in wanted.values() if number}
+        held = self._reserved.setdefault(key, [])
+        try:
+            held.append(_reserve(HTTP_HOST, FIRST_HTTP_PORT, fixed))
+            if port is None:
+                held.append(_reserve(self.host, FIRST_STREAM_PORT, fixed))
+        except SpecError as error:
+            self._release(key)
+            return error
+        http_port, stream_port = held[0].getsockname()[1], port or held[-1].getsockname()[1]
+        self._endpoints[key] = Endpoint(self.host, stream_port, http_port)
+        return self._endpoints[key]
+
+    def _release(self, key: Key) -> None:
+        self._endpoints.pop(key, None)
+        for held in self._reserved.pop(key):
+            held.close()
+
+
+def _reserve(host: str, first: int, avoid: Collection[int]) -> socket.socket:
+    """Hold the first free port. A worker can listen on it all the same; other supervisors pass it by."""
+    for port in itertools.islice((p for p in itertools.count(first) if p not in avoid), PORTS):
+        held = socket.socket()
+        try:
+            held.bind((host, port))
+        except OSError as error:
+            held.close()
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            continue
+        # Linux lets another socket listen on a port that is bound by one that does not, if both say so. Said only after binding,
+        # it does not make us share the port of anybody else.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return held
+    raise SpecError(f"no free port on {host} from {first} to {first + PORTS - 1}; stop what uses them (`ss -ltnp`)")

@@ -1,0 +1,133 @@
+"""Keeps one worker running per object: what the operator and Kubernetes do on a cluster."""
+
+import asyncio
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+
+from camstream.decide import Seen, decide_status, stopped, wanted_background
+from camstream.errors import BrokenReference, ImmutableField, SpecError
+from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.status import CameraStatus, PipelineStatus, WorkerStatus
+from camstream.spec.worker import StoredBackground, WorkerConfig
+from camstream_cli.local.backgrounds import BackgroundFolder
+from camstream_cli.local.build import Endpoints, build_config, camera_name, refusal, stream_address
+from camstream_cli.local.key import Key
+from camstream_cli.local.ports import Endpoint, Ports
+from camstream_cli.local.view import ObjectView, view_of
+from camstream_cli.local.worker import WorkerProcess
+
+LOOK_S = 1.0
+"""How often everything is compared with what is wanted, for what nobody announces: a background that is collected."""
+
+ASK_S = 2.0
+"""How long one answer of a worker may take."""
+
+
+class Supervisor:
+    """Compares what is wanted with what runs, does what is missing, and tells about it."""
+
+    def __init__(self, folder: Path, ports: Ports, backgrounds: BackgroundFolder, log_level: str = "info") -> None:
+        """:param folder: for the files of the workers; whoever made it removes it"""
+        self._folder, self._ports, self._backgrounds, self._log_level = folder, ports, backgrounds, log_level
+        self._objects: dict[Key, Camera | Pipeline] = {}
+        self._refused: dict[Key, ImmutableField] = {}
+        self._endpoints: Endpoints = {}
+        self._workers: dict[Key, WorkerProcess] = {}
+        self._statuses: dict[Key, CameraStatus | PipelineStatus] = {}
+        self._changed = asyncio.Event()
+
+    def apply(self, objects: Collection[Camera | Pipeline]) -> None:
+        """Want exactly these objects from now on. One whose immutable fields were edited stays as it was."""
+        self._refused = {}
+        wanted = {}
+        for thing in objects:
+            key = Key.of(thing)
+            old = self._objects.get(key)
+            refused = refusal(old, thing) if old else None
+            if old and refused:
+                self._refused[key] = refused
+            wanted[key] = old if old and refused else thing
+        self._objects = wanted
+        self._statuses = {key: status for key, status in self._statuses.items() if key in wanted}
+        self._endpoints = self._ports.assign(wanted.values())
+        self._changed.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop, and return when no worker is left."""
+        stopping = asyncio.create_task(stop.wait())
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_S)) as http:
+            try:
+                while not stop.is_set():
+                    self._changed.clear()
+                    await self._reconcile(http)
+                    await self._wait(stopping)
+            finally:
+                stopping.cancel()
+                await asyncio.gather(*(worker.stop() for worker in self._workers.values()))
+                self._workers.clear()
+
+    def views(self) -> list[ObjectView]:
+        """How everything is, now."""
+        now = datetime.now(UTC)
+        return [self._view(key, thing, now) for key, thing in self._objects.items()]
+
+    async def _wait(self, stopping: asyncio.Task[bool]) -> None:
+        changed = asyncio.create_task(self._changed.wait())
+        await asyncio.wait({changed, stopping}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        changed.cancel()
+
+    async def _reconcile(self, http: aiohttp.ClientSession) -> None:
+        leaving = {key for key in self._workers if key not in self._objects or stopped(self._objects[key])}
+        await asyncio.gather(*(self._workers[key].stop() for key in leaving))
+        for key in leaving:
+            del self._workers[key]
+        for key, thing in self._objects.items():
+            config = self._config(key, thing)
+            if stopped(thing) or isinstance(config, SpecError):
+                continue
+            if worker := self._workers.get(key):
+                worker.use(config)
+            else:
+                self._workers[key] = WorkerProcess(self._folder / key.folder, config, http, self._changed.set, self._log_level)
+
+    def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
+        try:
+            return build_config(thing, self._objects.values(), self._endpoints, self._background(key, thing))
+        except SpecError as error:
+            return error
+
+    def _background(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
+        wanted = wanted_background(thing)
+        if wanted is None:
+            return None
+        worker = self._workers.get(key)
+        if worker and worker.config.background and worker.config.spec == thing.spec:
+            # "The latest" means: when the configuration was applied. A newer one waits for the next edit.
+            return worker.config.background
+        try:
+            return self._backgrounds.find(wanted.name, camera_name(thing, self._objects.values()))
+        except BrokenReference:
+            return None  # told by the configuration, which breaks on the same reference
+
+    def _view(self, key: Key, thing: Camera | Pipeline, now: datetime) -> ObjectView:
+        worker, endpoint = self._workers.get(key), self._endpoints[key]
+        config = self._refused.get(key) or self._config(key, thing)
+        seen = Seen(
+            report=worker.report if worker else None,
+            exit=worker.exit if worker else None,
+            worker=WorkerStatus(restarts=worker.restarts if worker else 0),
+            address=stream_address(thing, endpoint),
+        )
+        status = decide_status(thing, config, seen, self._statuses.get(key) or thing.status, now)
+        self._statuses[key] = status
+        return view_of(
+            thing,
+            status,
+            seen.report,
+            http_address=endpoint.http if isinstance(endpoint, Endpoint) else None,
+            pid=worker.pid if worker else None,
+            log_file=str(worker.log_file) if worker else None,
+        )

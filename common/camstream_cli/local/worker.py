@@ -1,0 +1,201 @@
+"""The worker process of one object: started, asked how it is, started again when it ends."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+from pydantic import ValidationError
+
+from camstream.spec.base import Change, changes
+from camstream.spec.report import WorkerReport
+from camstream.spec.status import ExitStatus
+from camstream.spec.worker import WorkerConfig
+from camstream_cli.local.files import replace_file
+from camstream_cli.local.logs import keep_short, last_lines
+
+PROGRAM = "camstream_worker.app"
+
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 30.0
+CALM_S = 60.0
+"""A worker that lived this long is started again after the first delay: whatever ended it, it is no loop."""
+
+STOP_S = 3.0
+"""Time to end after SIGTERM, before SIGKILL."""
+
+POLL_S = 1.0
+FIRST_POLL_S = 0.1
+"""Until the first answer: a person waits for it."""
+SILENT_S = 10.0
+"""A worker without an answer for this long is told to be so."""
+DEAD_S = 40.0
+"""A worker without an answer for this long is replaced."""
+
+COMPLETED, WRONG_CONFIGURATION = 0, 2
+
+
+class WorkerProcess:
+    """Keeps the worker of one object running until :meth:`stop`."""
+
+    def __init__(
+        self, folder: Path, config: WorkerConfig, http: aiohttp.ClientSession, changed: Callable[[], None], log_level: str = "info"
+    ) -> None:
+        """Start at once; needs a running event loop.
+
+        :param folder: for the configuration of this worker; made where it is not there. Its other files are beside it
+        :param changed: called when the process has started or ended, or changes its phase
+        """
+        self.config = config
+        self.report: WorkerReport | None = None
+        """What it tells about itself, where it runs and answers."""
+        self.exit: ExitStatus | None = None
+        """How it ended, where it does not run now."""
+        self.pid: int | None = None
+        self.restarts = 0
+        """How often it was started again after it had ended by itself."""
+        # Not in the folder: the worker watches it, and would look at its configuration with every line that it logs.
+        self.log_file = folder.with_name(f"{folder.name}.log")
+        self._termination_file = folder.with_name(f"{folder.name}.exit")
+        self._config_file = folder / "config.json"
+        self._http, self._changed, self._log_level = http, changed, log_level
+        self._stopping = False
+        self._asked = asyncio.Event()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._task = asyncio.create_task(self._run(), name=f"worker {folder.name}")
+
+    @property
+    def status_url(self) -> str:
+        return f"http://{self.config.http_host}:{self.config.http_port}/status"
+
+    def use(self, config: WorkerConfig) -> None:
+        """Take another configuration: by its file where the fields are live, with a new process otherwise."""
+        found = list(changes(self.config, config))
+        if not found:
+            return
+        self.config = config
+        if self.pid is not None and all(change.change is Change.LIVE for change in found):
+            self._write_config()
+        else:
+            self._asked.set()
+
+    async def stop(self) -> None:
+        """End the process; returns when it is gone."""
+        self._stopping = True
+        self._asked.set()
+        await self._task
+
+    async def _run(self) -> None:
+        delay = FIRST_DELAY_S
+        while not self._stopping:
+            self._asked.clear()
+            started = time.monotonic()
+            ended = await self._life()
+            if ended is None:
+                delay = FIRST_DELAY_S
+                continue
+            self.exit = ended
+            self._changed()
+            if time.monotonic() - started > CALM_S:
+                delay = FIRST_DELAY_S
+            again = ended.exit_code not in (COMPLETED, WRONG_CONFIGURATION)
+            try:
+                await asyncio.wait_for(self._asked.wait(), delay if again else None)
+            except TimeoutError:
+                delay = min(2 * delay, LONGEST_DELAY_S)
+                self.restarts += 1
+
+    async def _life(self) -> ExitStatus | None:
+        """One process, from its start to its end.
+
+        :returns: how it ended, or None where it was ended because something was asked for
+        """
+        self._write_config()
+        self._termination_file.unlink(missing_ok=True)
+        process = await self._start()
+        self.pid, self.exit = process.pid, None
+        self._changed()
+        gone = asyncio.create_task(process.wait())
+        asked = asyncio.create_task(self._asked.wait())
+        silent = asyncio.create_task(self._watch())
+        try:
+            done, _ = await asyncio.wait({gone, asked, silent}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (asked, silent):
+                task.cancel()
+            await asyncio.gather(asked, silent, return_exceptions=True)
+            await _end(process, gone)
+            self.pid = self.report = None
+        if gone in done:
+            return self._how_it_ended(gone.result())
+        if asked in done:
+            return None
+        return ExitStatus(reason="NoAnswer", message=f"it did not answer for {DEAD_S:.0f} s and was replaced; its log: {self.log_file}")
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", PROGRAM, str(self._config_file), "--exit-with-stdin"]
+        command += ["--termination-file", str(self._termination_file), "--log-level", self._log_level]
+        with self.log_file.open("ab") as log:
+            # A session of its own: Ctrl-C in the terminal reaches the supervisor only, which then ends the workers in order.
+            return await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            )
+
+    async def _watch(self) -> None:
+        """Ask the worker how it is, again and again. Returns when it has been silent for too long."""
+        answered = time.monotonic()
+        while (silence := time.monotonic() - answered) < DEAD_S:
+            report = await self._ask()
+            if report is not None:
+                news = self.report is None or report.phase is not self.report.phase
+                answered, self.report, self.exit = time.monotonic(), report, None
+                if news:
+                    self._changed()
+            elif self.report is not None and silence > SILENT_S:
+                self.report = None
+                self.exit = ExitStatus(reason="NoAnswer", message=f"it runs but does not answer at {self.status_url}; it will be replaced")
+                self._changed()
+            keep_short(self.log_file)
+            await asyncio.sleep(POLL_S if self.report else FIRST_POLL_S)
+
+    async def _ask(self) -> WorkerReport | None:
+        try:
+            async with self._http.get(self.status_url) as answer:
+                return WorkerReport.model_validate_json(await answer.read())
+        except (aiohttp.ClientError, TimeoutError, ValidationError):
+            return None
+
+    def _write_config(self) -> None:
+        replace_file(self._config_file, json.dumps(self.config.to_full_dict(), indent=1))
+
+    def _how_it_ended(self, code: int) -> ExitStatus:
+        """In its own words, or else in those of the system and the end of its log."""
+        with contextlib.suppress(OSError, ValidationError):
+            return ExitStatus.model_validate_json(self._termination_file.read_bytes())
+        last = next(iter(last_lines(self.log_file, 1)), "")
+        if code < 0:
+            return ExitStatus(reason="Killed", exit_code=code, message=f"it was killed by {signal.Signals(-code).name}")
+        if code == COMPLETED:
+            # Told to end, but not by us: nothing was completed, and it is wanted.
+            return ExitStatus(reason="Terminated", message="it was told to end by somebody else")
+        return ExitStatus(reason="Crashed", exit_code=code, message=f"it ended with exit code {code}: {last}; its log: {self.log_file}")
+
+
+async def _end(process: asyncio.subprocess.Process, gone: asyncio.Task[int]) -> None:
+    """Ask the process to end, and see that it does."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await asyncio.wait({gone}, timeout=STOP_S)
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    await gone
+    if process.stdin is not None:
+        process.stdin.close()

@@ -1,0 +1,243 @@
+"""A camera worker as a process: its stream, live changes, refusals, and how it stops."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from workers import camera, reader, simulation, worker
+
+
+def gaps(pulse_ids: list[int]) -> int:
+    return sum(b - a - 1 for a, b in zip(pulse_ids, pulse_ids[1:], strict=False))
+
+
+def test_a_camera_sends_the_six_channels_of_cam_server_in_order(tmp_path: Path):
+    with worker(tmp_path, camera(simulation(64, 48))) as w, reader(w.address) as r:
+        message = r.message()
+    assert list(message.values) == ["width", "height", "timestamp", "image", "x_axis", "y_axis"]
+    types = {name: np.asarray(value).dtype.name for name, value in message.values.items()}
+    assert types == {
+        "width": "int64",
+        "height": "int64",
+        "timestamp": "float64",
+        "image": "uint16",
+        "x_axis": "float32",
+        "y_axis": "float32",
+    }
+    assert (message.values["width"], message.values["height"]) == (64, 48)
+    assert message.values["image"].shape == (48, 64)
+    assert np.array_equal(message.values["x_axis"], np.arange(64))
+    assert message.values["timestamp"] == pytest.approx(message.timestamp.seconds(), abs=1e-6)
+    assert message.timestamp.ns % 1_000_000 == message.pulse_id % 1_000_000
+
+
+def test_pulse_ids_count_the_frames_and_the_rate_is_the_one_asked_for(tmp_path: Path):
+    with worker(tmp_path, camera(simulation(rate=100))) as w, reader(w.address) as r:
+        r.message()
+        messages = r.messages(60)
+    pulses = [m.pulse_id for m in messages]
+    assert pulses == sorted(set(pulses))
+    seconds = messages[-1].timestamp.seconds() - messages[0].timestamp.seconds()
+    assert (pulses[-1] - pulses[0]) / seconds == pytest.approx(100, rel=0.1)
+
+
+def test_geometry_and_calibration_reach_the_stream_live_without_losing_more_than_one_frame(tmp_path: Path):
+    config = camera(simulation(64, 48, 50, pattern="StaticBeam"))
+    with worker(tmp_path, config) as w, reader(w.address) as r:
+        plain = r.message().values["image"]
+        changed = json.loads(json.dumps(config))
+        changed["camera"]["geometry"] = {
+            "mirror": {"x": True},
+            "rotateQuarterTurns": 1,
+            "regionOfInterest": {"offsetX": 4, "sizeX": 20, "offsetY": 6, "sizeY": 30},
+        }
+        changed["camera"]["calibration"] = {"referenceMarker": {"left": 0, "top": 0, "right": 20, "bottom": 40}}
+        w.apply(changed)
+        pulses = []
+        while True:
+            message = r.message()
+            pulses.append(message.pulse_id)
+            if message.values["image"].shape != plain.shape:
+                break
+        pulses += [m.pulse_id for m in r.messages(20)]
+        assert gaps(pulses) <= 1
+        assert w.status()["pid"] == w.process.pid
+    assert np.array_equal(message.values["image"], np.rot90(plain[:, ::-1])[6:36, 4:24])
+    assert message.values["x_axis"][0] == pytest.approx(-5 * (4 - 10))
+    assert message.values["y_axis"][0] == pytest.approx(-2.5 * (6 - 20))
+
+
+def test_the_simulated_size_and_rate_change_live(tmp_path: Path):
+    config = camera(simulation(64, 48, 50))
+    with worker(tmp_path, config) as w, reader(w.address) as r:
+        assert r.message().values["image"].shape == (48, 64)
+        config["camera"]["source"] = simulation(32, 20, 80)
+        w.apply(config)
+        message = r.until(lambda m: m.values["image"].shape == (20, 32))
+        assert message.format_changed
+        assert message.values["x_axis"].shape == (32,)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"output": {"queueSize": 7}}, "cannot change in a running worker: camera.output.queueSize"),
+        ({"geometry": {"binning": {"x": 0}}}, "greater than or equal to 1"),
+        ({"geometry": {"bining": {"x": 2}}}, "bining"),
+        ({"background": {"name": "b1"}}, "there is no background 'b1'"),
+    ],
+    ids=["rollout", "out-of-range", "unknown-field", "no-background"],
+)
+def test_a_rejected_change_keeps_the_old_configuration_and_says_why(tmp_path: Path, change: dict[str, object], reason: str):
+    config = camera(simulation())
+    with worker(tmp_path, config) as w, reader(w.address) as r:
+        w.wait_for_status("running", lambda s: s["phase"] == "Running")
+        applied = w.status()["config"]["appliedHash"]
+        w.write(config | {"camera": config["camera"] | change})
+        status = w.wait_for_status("rejected", lambda s: s["config"]["rejectedReason"])
+        assert reason in status["config"]["rejectedReason"]
+        assert status["config"]["appliedHash"] == applied
+        before = r.message().pulse_id
+        assert r.until(lambda m: m.pulse_id > before + 5)
+        w.write(config)
+        w.wait_for_status("no longer rejected", lambda s: s["config"]["rejectedReason"] is None)
+
+
+def test_a_broken_configuration_file_is_rejected_while_running(tmp_path: Path):
+    with worker(tmp_path, camera(simulation())) as w:
+        w.wait_for_status("running", lambda s: s["phase"] == "Running")
+        w.path.write_text("{ not json")
+        status = w.wait_for_status("rejected", lambda s: s["config"]["rejectedReason"])
+        assert "is wrong" in status["config"]["rejectedReason"]
+
+
+def test_a_region_outside_the_image_is_told_and_comes_right_when_it_is_mended(tmp_path: Path):
+    config = camera(simulation(64, 48))
+    bad = json.loads(json.dumps(config))
+    bad["camera"]["geometry"] = {"regionOfInterest": {"offsetX": 60, "sizeX": 20, "offsetY": 0, "sizeY": 10}}
+    with worker(tmp_path, config) as w, reader(w.address) as r:
+        r.message()
+        w.apply(bad)
+        status = w.wait_for_status("frames fail", lambda s: s["frames"]["failed"] > 2)
+        assert "region of interest" in status["lastError"]
+        w.apply(config)
+        before = w.status()["frames"]["sent"]
+        w.wait_for_status("frames flow again", lambda s: s["frames"]["sent"] > before + 3)
+
+
+def test_max_frame_rate_drops_and_counts(tmp_path: Path):
+    config = camera(simulation(rate=100) | {"maxFrameRate": 20})
+    with worker(tmp_path, config) as w, reader(w.address) as r:
+        r.message()
+        messages = r.messages(20)
+        dropped = w.status()["frames"]["dropped"]["selection/max_frame_rate"]
+    seconds = messages[-1].timestamp.seconds() - messages[0].timestamp.seconds()
+    assert 19 / seconds == pytest.approx(20, rel=0.2)
+    assert dropped > 40
+
+
+def test_a_simulated_pulse_id_is_the_time_in_hundredths(tmp_path: Path):
+    with worker(tmp_path, camera(simulation(rate=20) | {"simulatePulseId": True})) as w, reader(w.address) as r:
+        messages = r.messages(10)
+    pulses = [m.pulse_id for m in messages]
+    assert pulses == sorted(set(pulses))
+    assert pulses[-1] == pytest.approx(messages[-1].timestamp.seconds() * 100, abs=50)
+
+
+@pytest.mark.parametrize("compression", ["None", "BitshuffleLz4"])
+def test_compression_changes_the_bytes_and_not_the_image(tmp_path: Path, compression: str):
+    config = camera(simulation(64, 48, pattern="StaticBeam", noise=0), output={"compression": compression})
+    with worker(tmp_path, config) as w, reader(w.address) as r:
+        parts = r.parts()
+        message = r.decoder.decode(parts)
+    largest = max(len(part) for part in parts)
+    assert (largest < 64 * 48 * 2) == (compression == "BitshuffleLz4")
+    assert message.values["image"].shape == (48, 64)
+    assert message.values["image"].max() == 65535
+
+
+def test_http_tells_health_readiness_metrics_status_and_a_picture(tmp_path: Path):
+    with worker(tmp_path, camera(simulation(64, 48))) as w:
+        status = w.wait_for_status("running", lambda s: s["phase"] == "Running" and s["receiveRate"] > 10)
+        assert w.get("/healthz") == (200, b"ok\n")
+        assert w.get("/readyz") == (200, b"ok\n")
+        assert status["image"] == {"width": 64, "height": 48, "pixelType": "uint16", "size": "64x48"}
+        assert status["stream"] == {"address": w.address, "mode": "Pub"}
+        code, metrics = w.get("/metrics")
+        assert code == 200
+        assert b"camstream_frames_sent_total" in metrics
+        assert b"camstream_frame_age_seconds_bucket" in metrics
+        code, png = w.get("/preview.png?width=32")
+        assert (code, png[:8]) == (200, b"\x89PNG\r\n\x1a\n")
+        assert w.get("/preview.png?width=x")[0] == 400
+        assert w.get("/nothing")[0] == 404
+
+
+def test_clients_are_counted_while_they_are_connected(tmp_path: Path):
+    with worker(tmp_path, camera(simulation())) as w:
+        with reader(w.address) as a, reader(w.address) as b:
+            a.message(), b.message()
+            w.wait_for_status("two clients", lambda s: s["clients"] == 2)
+        w.wait_for_status("no client", lambda s: s["clients"] == 0)
+
+
+@pytest.mark.parametrize("state", ["running", "starting", "waiting for a source", "blocked in a push"])
+def test_sigterm_stops_a_worker_in_every_state(tmp_path: Path, state: str):
+    config = {
+        "running": camera(simulation()),
+        "starting": camera(simulation()),
+        "waiting for a source": camera({"hdf5": {"path": str(tmp_path / "none.h5"), "dataset": "/x"}}),
+        "blocked in a push": camera(simulation(), output={"mode": "Push"}),
+    }[state]
+    with worker(tmp_path, config) as w:
+        if state == "starting":
+            # Python itself has to be up: before its handler is there a signal just ends it.
+            while not (Path(f"/proc/{w.process.pid}/status").read_text().count("SigCgt:\t0000000000000000") == 0):
+                time.sleep(0.01)
+        elif state == "running":
+            w.wait_for_status(state, lambda s: s["phase"] == "Running")
+        elif state == "waiting for a source":
+            w.wait_for_status(state, lambda s: "none.h5" in s["input"]["message"])
+        else:
+            w.wait_for_status(state, lambda s: s["frames"]["received"] > 4)
+        code = w.stop(timeout_s=4)
+    assert code in ((0, -15) if state == "starting" else (0,))
+
+
+def test_a_worker_ends_with_its_parent(tmp_path: Path):
+    with worker(tmp_path, camera(simulation())) as w:
+        w.wait_for_status("running", lambda s: s["phase"] == "Running")
+        assert w.process.stdin is not None
+        w.process.stdin.close()
+        assert w.process.wait(5) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "reason", "message"),
+    [
+        ({"camera": {"source": {}}}, 2, "WrongConfiguration", "set exactly one of simulation, bsread, epics, hdf5"),
+        ({"kind": "Lens"}, 2, "WrongConfiguration", "kind"),
+        ({"camera": {"source": simulation(), "background": {"name": "b"}}}, 1, "BackgroundError", "there is no background 'b'"),
+    ],
+)
+def test_a_wrong_configuration_ends_the_worker_with_its_reason(
+    tmp_path: Path, wrong: dict[str, object], code: int, reason: str, message: str
+):
+    with worker(tmp_path, camera(simulation()) | wrong) as w:
+        assert w.process.wait(10) == code
+        told = json.loads(w.termination.read_text())
+        log = w.log.read_text()
+    assert (told["reason"], told["exitCode"]) == (reason, code)
+    assert message in told["message"]
+    assert "Traceback" not in log
+
+
+def test_an_address_in_use_ends_the_worker_with_code_three(tmp_path: Path):
+    first = camera(simulation(), "first")
+    with worker(tmp_path, first) as a:
+        a.wait_for_status("running", lambda s: s["phase"] == "Running")
+        with worker(tmp_path, camera(simulation(), "second") | {"streamAddress": first["streamAddress"]}) as b:
+            assert b.process.wait(10) == 3
+            assert "in use by another program" in json.loads(b.termination.read_text())["message"]

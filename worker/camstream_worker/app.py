@@ -1,0 +1,106 @@
+"""The worker: one configuration file in, one bsread stream out.
+
+Exit codes: 0 completed or stopped, 1 failure, 2 wrong configuration, 3 address in use.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+COMPLETED, FAILED, WRONG_CONFIGURATION, ADDRESS_IN_USE = 0, 1, 2, 3
+
+
+log = logging.getLogger("camstream_worker")
+
+
+def main() -> int:
+    options = _arguments()
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    _limit_threads()
+    # After the thread limits: the libraries below read them when they are loaded.
+    from camstream.errors import CamstreamError, SpecError
+    from camstream_worker.outputs.bsread import AddressInUse
+    from camstream_worker.service.worker import Worker
+
+    try:
+        worker = Worker(options.config)
+        _stop_on(worker.stopped, options.exit_with_stdin)
+        worker.run()
+    except (AddressInUse, SpecError, CamstreamError, OSError) as error:
+        code, reason = _meaning(error, AddressInUse, SpecError)
+        log.error("%s: %s", reason, error)  # noqa: TRY400 - a message for people; the trace would hide it
+        _leave_reason(options.termination_file, reason, code, str(error))
+        return code
+    if worker.ended:
+        log.info("completed: %s", worker.ended)
+        _leave_reason(options.termination_file, "Completed", COMPLETED, worker.ended)
+    return COMPLETED
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="camstream-worker",
+        description="Run one Camera or Pipeline: read frames, process them, send them as a bsread stream.",
+        epilog="`camstream run` and the operator start workers; by hand it serves to look at one alone.",
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="configuration file (JSON); live fields may be edited while it runs")
+    parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes, so as not to outlive the parent")
+    parser.add_argument("--termination-file", type=Path, metavar="FILE", help="where to write one line of JSON that says why it ended")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    return parser.parse_args()
+
+
+def _limit_threads() -> None:
+    """Let libraries use as many threads as this worker has cores, and not as the node has.
+
+    bitshuffle's threads spin while they wait: with more of them than cores a stream gets ten times slower.
+    """
+    threads = str(max(int(cpu_limit()) // 2, 1))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, threads)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def cpu_limit(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> float:
+    """Cores that this process may use: the quota of its control group, or else the processors it may run on."""
+    cores = float(len(os.sched_getaffinity(0)))
+    try:
+        quota, period = quota_file.read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else min(cores, int(quota) / int(period))
+
+
+def _stop_on(stopped: threading.Event, with_stdin: bool) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    if with_stdin:
+
+        def wait_for_end() -> None:
+            while os.read(sys.stdin.fileno(), 1024):
+                pass
+            stopped.set()
+
+        threading.Thread(target=wait_for_end, name="stdin", daemon=True).start()
+
+
+def _meaning(error: Exception, address_in_use: type[Exception], spec_error: type[Exception]) -> tuple[int, str]:
+    if isinstance(error, address_in_use):
+        return ADDRESS_IN_USE, "AddressInUse"
+    if isinstance(error, spec_error):
+        return WRONG_CONFIGURATION, "WrongConfiguration"
+    return FAILED, type(error).__name__
+
+
+def _leave_reason(path: Path | None, reason: str, code: int, message: str) -> None:
+    if path is not None:
+        path.write_text(json.dumps({"reason": reason, "exitCode": code, "message": message}) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Arrays in, arrays or numbers out. Pure."""

@@ -1,0 +1,278 @@
+"""What is computed from a profile: Gaussian fit, moments, width."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+SWEEPS = 60
+"""Most evaluations of the model in one fit: what a profile of noise costs."""
+STEP = 1e-6
+"""A fit is finished when no parameter moves by more than this, in units of sigma and amplitude: the steps become quadratic."""
+NEAR = 0.1
+"""Steps below this, in the same units, are so near to the minimum that second derivatives help."""
+NARROWEST = 0.2
+"""A sigma below this share of the distance between samples is not told by the data."""
+
+OFFSET, AMPLITUDE, MEAN, SIGMA, CHI_SQUARED = range(5)
+
+
+@njit(nogil=True, cache=True, fastmath=True, inline="always")
+def _exp(x):
+    """exp for x <= 0 that LLVM can vectorise; absolute error below 1e-15, so that 4e-18 stands for anything below x = -40."""
+    t = max(x, -40.0) * (1.0 / 64.0)
+    e = 1.0 + t * (1.0 + t * (1 / 2 + t * (1 / 6 + t * (1 / 24 + t * (1 / 120 + t * (1 / 720 + t * (1 / 5040 + t * (1 / 40320))))))))
+    e = e * e
+    e = e * e
+    e = e * e
+    e = e * e
+    e = e * e
+    return e * e
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _evaluate(axis, profile, point, flat, newton, gradient):
+    """One sweep at one point: J^T J into ``flat``, that less the sum of r f'' into ``newton`` (lower triangles), J^T r; give the sum of r^2."""
+    e1 = e1u1 = e1u2 = e2 = e2u1 = e2u2 = e2u3 = e2u4 = r1 = re = reu = reu2 = reu3 = reu4 = rr = 0.0
+    b, a, m, w = point[0], point[1], point[2], 1.0 / point[3]
+    for i in range(axis.size):
+        u = (axis[i] - m) * w
+        e = _exp(-0.5 * u * u)
+        r = profile[i] - b - a * e
+        eu = e * u
+        eu2 = eu * u
+        e1 += e
+        e1u1 += eu
+        e1u2 += eu2
+        e2 += e * e
+        e2u1 += e * eu
+        e2u2 += eu * eu
+        e2u3 += eu * eu2
+        e2u4 += eu2 * eu2
+        r1 += r
+        re += r * e
+        reu += r * eu
+        reu2 += r * eu2
+        reu3 += r * eu2 * u
+        reu4 += r * eu2 * u * u
+        rr += r * r
+    k = a * w
+    flat[0, 0] = axis.size
+    flat[1, 0] = e1
+    flat[1, 1] = e2
+    flat[2, 0] = k * e1u1
+    flat[2, 1] = k * e2u1
+    flat[2, 2] = k * k * e2u2
+    flat[3, 0] = k * e1u2
+    flat[3, 1] = k * e2u2
+    flat[3, 2] = k * k * e2u3
+    flat[3, 3] = k * k * e2u4
+    newton[:] = flat
+    newton[2, 1] -= w * reu
+    newton[3, 1] -= w * reu2
+    newton[2, 2] -= k * w * (reu2 - re)
+    newton[3, 2] -= k * w * (reu3 - 2.0 * reu)
+    newton[3, 3] -= k * w * (reu4 - 3.0 * reu2)
+    gradient[0] = r1
+    gradient[1] = re
+    gradient[2] = k * reu
+    gradient[3] = k * reu2
+    return rr
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _factorise(matrix, damping, scale, factor):
+    """Cholesky factor of matrix + damping * scale^2; False where that is not positive."""
+    for i in range(4):
+        for j in range(i + 1):
+            v = matrix[i, j]
+            if i == j:
+                v += damping * scale[i] * scale[i]
+            for k in range(j):
+                v -= factor[i, k] * factor[j, k]
+            if i != j:
+                factor[i, j] = v / factor[j, j]
+            elif v > 1e-14 * matrix[i, i]:
+                factor[i, i] = math.sqrt(v)
+            else:
+                return False
+    return True
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _forward(factor, right, x):
+    for i in range(4):
+        v = right[i]
+        for k in range(i):
+            v -= factor[i, k] * x[k]
+        x[i] = v / factor[i, i]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _solve(factor, right, x):
+    _forward(factor, right, x)
+    for i in range(3, -1, -1):
+        v = x[i]
+        for k in range(i + 1, 4):
+            v -= factor[k, i] * x[k]
+        x[i] = v / factor[i, i]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _norm(scale, x):
+    return math.sqrt((scale[0] * x[0]) ** 2 + (scale[1] * x[1]) ** 2 + (scale[2] * x[2]) ** 2 + (scale[3] * x[3]) ** 2)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _step_within(radius, flat, gradient, scale, factor, step):
+    """The best step that is no longer than the radius (+10 %); its damping, or -1 where there is none.
+
+    Newton's method on the length of the step, from below, after Hebden and Moré.
+    """
+    damping = 0.0
+    solved = _factorise(flat, 0.0, scale, factor)
+    if not solved:
+        damping = 1e-10
+        solved = _factorise(flat, damping, scale, factor)
+    if not solved:
+        return -1.0
+    right, half = np.empty(4), np.empty(4)
+    for _ in range(20):
+        _solve(factor, gradient, step)
+        length = _norm(scale, step)
+        if length <= 1.1 * radius:
+            break
+        for i in range(4):
+            right[i] = scale[i] * scale[i] * step[i] / length
+        _forward(factor, right, half)
+        damping += (length - radius) / radius / (half[0] ** 2 + half[1] ** 2 + half[2] ** 2 + half[3] ** 2)
+        if not _factorise(flat, damping, scale, factor):
+            return -1.0
+    return damping
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def fit(axis, profile, out):
+    """Least squares from the start values in ``out``, in place; the number of sweeps, negative without convergence.
+
+    The way to the minimum is that of MINPACK (Levenberg-Marquardt in a trust region, Moré 1978), because a profile that is no Gaussian
+    has several minima and cam_server's is the one that MINPACK finds. The last steps use the exact second derivatives: they cost
+    two more sums, and converge quadratically where MINPACK creeps.
+    """
+    point, trial = out[:4].copy(), np.empty(4)
+    flat, newton, gradient = np.zeros((2, 4, 4)), np.zeros((2, 4, 4)), np.zeros((2, 4))
+    factor, step, scale = np.zeros((4, 4)), np.zeros(4), np.zeros(4)
+    n = axis.size
+    now = 0
+    cost = _evaluate(axis, profile, point, flat[0], newton[0], gradient[0])
+    narrowest = NARROWEST * abs(axis[n - 1] - axis[0]) / (n - 1)
+    radius = 0.0
+    sweeps, failures = 1, 0
+    converged = near = False
+    first = True
+    while sweeps < SWEEPS and failures < 20:
+        for i in range(4):
+            scale[i] = max(scale[i], math.sqrt(flat[now, i, i]))
+        if sweeps == 1:
+            radius = 100.0 * _norm(scale, point)
+        damping = -1.0
+        if near and _factorise(newton[now], 0.0, scale, factor):
+            _solve(factor, gradient[now], step)
+            damping = 0.0
+        if damping < 0.0:
+            near = False
+            damping = _step_within(radius, flat[now], gradient[now], scale, factor, step)
+        if damping < 0.0:
+            break
+        trial[:] = point + step
+        if abs(trial[3]) < narrowest:
+            break
+        other = 1 - now
+        cost_there = _evaluate(axis, profile, trial, flat[other], newton[other], gradient[other])
+        sweeps += 1
+        length = _norm(scale, step)
+        small = max(abs(step[0] / point[1]), abs(step[1] / point[1]), abs(step[2] / point[3]), abs(step[3] / point[3]))
+        # What rounding makes of the same sum must not count as worse.
+        rounding = 1e-14 * abs(point[1]) + 1e-15 * abs(point[0])
+        if first:
+            radius = min(radius, length)
+        if near:
+            accepted = cost_there <= cost + rounding * (math.sqrt(n * cost) + n * rounding)
+            near = accepted
+        else:
+            downhill = step[0] * gradient[now, 0] + step[1] * gradient[now, 1] + step[2] * gradient[now, 2] + step[3] * gradient[now, 3]
+            predicted = downhill + damping * length * length
+            gain = cost - cost_there if cost_there < 100.0 * cost else -cost
+            ratio = gain / predicted
+            if ratio <= 0.25:
+                shrink = 0.5 if gain >= 0.0 else 0.5 * downhill / (downhill - 0.5 * gain)
+                if cost_there >= 100.0 * cost or shrink < 0.1:
+                    shrink = 0.1
+                radius = shrink * min(radius, 10.0 * length)
+            elif damping == 0.0 or ratio >= 0.75:
+                radius = 2.0 * length
+            accepted = ratio >= 1e-4 or small < STEP
+            near = accepted and small < NEAR
+        if accepted:
+            point[:] = trial
+            cost, now = cost_there, other
+            failures = 0
+            first = False
+            if small < STEP and damping == 0.0:
+                converged = True
+                break
+        else:
+            failures += 1
+    out[:4] = point
+    out[3] = abs(point[3])
+    out[4] = cost
+    return sweeps if converged else -sweeps
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def start(axis, profile, out):
+    """Start values of a fit: minimum, range, highest sample and area. Finite profiles only."""
+    lowest = highest = profile[0]
+    peak = 0
+    for i in range(profile.size):
+        lowest = min(lowest, profile[i])
+        if profile[i] > highest:
+            highest = profile[i]
+            peak = i
+    area = 0.0
+    for i in range(profile.size - 1):
+        area += (profile[i] + profile[i + 1] - 2.0 * lowest) * (axis[i + 1] - axis[i])
+    out[0] = lowest
+    out[1] = highest - lowest
+    out[2] = axis[peak]
+    out[3] = abs(0.5 * area) / (out[1] * math.sqrt(2.0 * math.pi)) if out[1] != 0.0 else 1.0
+    out[4] = math.nan
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def curve(axis, b, a, m, s, out):
+    """The model over the axis, into a float32 array."""
+    w = 1.0 / s
+    for i in range(axis.size):
+        u = (axis[i] - m) * w
+        out[i] = b + a * _exp(-0.5 * u * u)
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def moments(axis, profile, offset, mean, sigma):
+    """Centre of mass and rms; see :func:`camstream_worker.image.moments.moments`."""
+    total = near = first = 0.0
+    for i in range(profile.size):
+        q = profile[i] - offset
+        total += q
+        inside = q if abs(axis[i] - mean) <= 5.0 * sigma else 0.0
+        near += inside
+        first += inside * axis[i]
+    if total == 0.0:
+        total = 1.0
+    center = first / total
+    second = 0.0
+    for i in range(profile.size):
+        d = axis[i] - center
+        second += (profile[i] - offset) * d * d if abs(axis[i] - mean) <= 5.0 * sigma else 0.0
+    return center, math.sqrt(abs(second / total))

@@ -1,0 +1,1 @@
+"""Spec to plan to channels. Pure: no sockets, no threads, no clock."""

@@ -1,0 +1,130 @@
+"""The plan of a pipeline."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from camstream import names
+from camstream.errors import BackgroundError
+from camstream.frame import Frame, Image
+from camstream.spec import PipelineSpec
+from camstream.spec.processing import AccumulateMode, BackgroundMode, Function
+from camstream_worker.image.averaging import BlockMean, RunningMean
+from camstream_worker.pipeline.analysis import Channels, analyse
+from camstream_worker.pipeline.background import usable
+from camstream_worker.pipeline.layout import Layout, layout
+from camstream_worker.pipeline.preparation import Preparation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Setup:
+    """What is made once for all frames of one layout."""
+
+    layout: Layout
+    preparation: Preparation
+    problem: str
+    """Why the background cannot be used; empty if it can."""
+
+
+class PipelinePlan:
+    """What a pipeline does to each frame. Several threads may use one plan, unless it is stateful."""
+
+    def __init__(self, spec: PipelineSpec, background: npt.NDArray[np.generic] | None, parameters: str) -> None:
+        self._spec = spec
+        self._background = background
+        self._parameters = parameters
+        self._setup: _Setup | None = None
+        self._accumulate: BlockMean | RunningMean | None = None
+        self._averaging: RunningMean | None = None
+        early, late = spec.processing.accumulate, spec.processing.averaging or 1
+        if early is not None and early.frames > 1:
+            block = early.mode is AccumulateMode.BLOCK
+            self._accumulate = BlockMean(early.frames) if block else RunningMean(early.frames, from_first=False)
+        if late > 1:
+            self._averaging = RunningMean(late, from_first=True)
+
+    @property
+    def stateful(self) -> bool:
+        """Whether a result depends on earlier frames; then frames must come in order and from one thread."""
+        return self._accumulate is not None or self._averaging is not None
+
+    def process(self, frame: Frame) -> dict[str, Any] | None:
+        """The channels of one message in the order of the wire, or None where this frame makes no message.
+
+        :raises FrameError: if the frame cannot be processed
+        :raises BackgroundError: if the background cannot be used, unless the spec asks for a message instead
+        """
+        setup = self._setup_for(frame)
+        image: Image | None = frame.image
+        if self._accumulate is not None:
+            image = self._accumulate.add(frame.image)
+        if image is None:
+            return None
+        if setup.problem:
+            return select(self._reduced(frame, setup), self._spec.selection.include, self._spec.selection.exclude)
+        with np.errstate(all="ignore"):
+            return self._message(frame, image, setup)
+
+    def _message(self, frame: Frame, image: Image, setup: _Setup) -> Channels:
+        image, profiles = setup.preparation.prepare(image)
+        channels = {
+            names.X_AXIS: setup.layout.x_axis,
+            names.Y_AXIS: setup.layout.y_axis,
+            names.IMAGE: image,
+            names.WIDTH: image.shape[1],
+            names.HEIGHT: image.shape[0],
+            names.PROCESSING_PARAMETERS: self._parameters,
+            names.TIMESTAMP: frame.timestamp.seconds(),
+        }
+        processing = self._spec.processing
+        if processing.function is Function.DEFAULT:
+            channels |= analyse(image, profiles, setup.layout, processing)
+        return select(channels, self._spec.selection.include, self._spec.selection.exclude)
+
+    def _setup_for(self, frame: Frame) -> _Setup:
+        setup = self._setup
+        if setup is None or not setup.layout.fits(frame):
+            # Two threads may both come here; they make the same.
+            setup = self._setup = self._make_setup(frame)
+        return setup
+
+    def _make_setup(self, frame: Frame) -> _Setup:
+        found, problem = layout(self._spec.processing, frame), ""
+        background, wanted = None, self._spec.processing.background
+        if wanted is not None:
+            try:
+                background = usable(self._background, wanted, frame.image.shape, "the input")
+            except BackgroundError as error:
+                if not self._spec.failure.notify_on_error:
+                    raise
+                problem = str(error)
+            if wanted.mode is BackgroundMode.PASSIVE:
+                background = None
+        return _Setup(found, Preparation(self._spec.processing, found, background, self._averaging), problem)
+
+    def _reduced(self, frame: Frame, setup: _Setup) -> Channels:
+        """The message that tells why there is no result."""
+        height, width = setup.layout.region.shape
+        parameters = json.loads(self._parameters)
+        parameters["processing_error"] = setup.problem
+        if self._background is None:
+            parameters["image_background_ok"] = False
+        return {
+            names.X_AXIS: setup.layout.x_axis,
+            names.Y_AXIS: setup.layout.y_axis,
+            names.IMAGE: np.zeros((height, width), frame.image.dtype),
+            names.WIDTH: width,
+            names.HEIGHT: height,
+            names.PROCESSING_PARAMETERS: json.dumps(parameters),
+        }
+
+
+def select(channels: Channels, include: Sequence[str], exclude: Sequence[str]) -> Channels:
+    """Only the included channels in their order (None where there is no such channel), without the excluded ones."""
+    if include:
+        channels = {name: channels.get(name) for name in include}
+    return {name: value for name, value in channels.items() if name not in exclude} if exclude else channels

@@ -1,0 +1,318 @@
+"""Source, queue, processing and output of one worker, each in its thread, and how they start, change and stop.
+
+.. code-block:: text
+
+    reader thread                       sender thread
+    source.receive ──> Ring ──> selection ──> plan.process ──> filter ──> output.send
+                                                   (with threads > 1: in a pool, results in the order of the frames)
+
+The job (configuration and plan) is one reference that is read once per frame: a change takes effect between two frames.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from camstream.errors import CamstreamError, FrameError, SourceError, SourceTimeout
+from camstream.frame import Frame, Image, Timestamp
+from camstream.names import IMAGE
+from camstream_worker.counters import Counters
+from camstream_worker.outputs import BsreadOutput
+from camstream_worker.runtime.clients import ClientCount
+from camstream_worker.runtime.job import Job
+from camstream_worker.runtime.ring import Ring
+from camstream_worker.runtime.selection import EndReached, ResultFilter, Selector
+from camstream_worker.sources import EndOfSource, Source, open_source
+
+log = logging.getLogger(__name__)
+
+WAIT_S = 0.1
+"""[s] Longest wait after which a thread looks whether it shall stop."""
+
+REOPEN_S = 1.0
+"""[s] Pause before a source that failed is opened again."""
+
+
+@dataclass(slots=True)
+class StreamState:
+    """What people want to know of a running stream. Each field is written by one thread and read by others."""
+
+    source: str = ""
+    connected: bool = False
+    input_message: str = "starting"
+    last_error: str = ""
+    last_pulse_id: int | None = None
+    last_sent: float = 0.0
+    """[s] since 1970"""
+    image: Image | None = None
+    """The image of the newest message."""
+    ended: str = ""
+    """Why the stream is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Told for every frame; each call must be short."""
+
+    processed: Callable[[float], None] = field(default=lambda _seconds: None)
+    """Time that processing took [s]."""
+    sent: Callable[[float], None] = field(default=lambda _seconds: None)
+    """Age of the frame when it was sent [s]."""
+
+
+class Runner:
+    """Runs one job until it is told to stop, the source ends, or something fails for good."""
+
+    def __init__(self, job: Job, counters: Counters, observers: Observers | None = None) -> None:
+        self.job = job
+        self.counters = counters
+        self.state = StreamState()
+        self.failure: BaseException | None = None
+        self.finished = threading.Event()
+        """Set when nothing will come any more: completed, failed or stopped."""
+        self.ready = threading.Event()
+        """Set when clients can connect."""
+        self.address = job.config.stream_address
+        self._observers = observers or Observers()
+        self._stop = threading.Event()
+        capacity, max_bytes = job.queue
+        self._ring: Ring[Frame] = Ring(capacity, max_bytes, newest_first=job.newest_first)
+        self._clients: ClientCount | None = None
+        self._selector, self._filter = Selector(), ResultFilter()
+        self._last_pulse = 0
+        self._threads: list[threading.Thread] = []
+
+    # ------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        for name, target in (("reader", self._read), ("sender", self._send)):
+            self._start_thread(name, target)
+
+    def _start_thread(self, name: str, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(target,), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _guarded(self, target: Callable[[], None]) -> None:
+        """Run a thread; whatever ends it unexpectedly ends the worker, with the reason kept."""
+        try:
+            target()
+        except Exception as error:  # kept, told, and the process ends with it
+            self.failure = self.failure or error
+            if not isinstance(error, (CamstreamError, OSError)):
+                log.exception("a promise of our own code is broken")
+            self._end()
+
+    def apply(self, job: Job) -> None:
+        """Take over a new job at the next frame boundary."""
+        self._ring.newest_first = job.newest_first
+        self.job = job
+
+    def stop(self, timeout_s: float) -> bool:
+        """End all threads; tell whether they did within ``timeout_s`` [s]."""
+        self._end()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._ring.close()
+        self.finished.set()
+
+    @property
+    def clients(self) -> int:
+        return self._clients.clients if self._clients else 0
+
+    def queue_depth(self) -> int:
+        return self._ring.statistics().depth
+
+    # ------------------------------------------------------------------ reader thread
+
+    def _read(self) -> None:
+        source: Source | None = None
+        try:
+            while not self._stop.is_set():
+                try:
+                    source = source or self._open()
+                    source = self._read_while_it_lasts(source)
+                except EndOfSource as end:
+                    self.state.ended = str(end)
+                    return
+                except SourceError as error:
+                    self._lost(error)
+                    if source is not None:
+                        source.close()
+                        source = None
+                        self.counters.reconnects += 1
+                    self._stop.wait(REOPEN_S)
+        finally:
+            if source is not None:
+                source.close()
+            self._ring.close()
+
+    def _open(self) -> Source:
+        source = open_source(self.job.config, self.counters)
+        self.state.source = source.description
+        return source
+
+    def _lost(self, error: SourceError) -> None:
+        message = str(error)
+        if self.state.connected or message != self.state.input_message:
+            log.warning("input: %s", message)
+        self.state.connected, self.state.input_message = False, message
+        if isinstance(error, SourceTimeout) and self.job.failure.abort_on_timeout:
+            raise FrameError(f"aborted, as failure.abortOnTimeout asks: {message}") from error
+
+    def _read_while_it_lasts(self, source: Source) -> Source | None:
+        """Read until the source has to be opened anew (returns None) or fails (raises)."""
+        applied = self.job.config
+        last = time.monotonic()
+        while not self._stop.is_set():
+            job = self.job
+            if job.config is not applied:
+                applied = job.config
+                if not source.apply(applied):
+                    source.close()
+                    return None
+                self.state.source = source.description
+            try:
+                frame = source.receive(WAIT_S)
+            except FrameError as error:
+                self._note(error)
+                last = time.monotonic()
+                continue
+            if frame is None:
+                silent = time.monotonic() - last
+                if job.timeout_s and silent > job.timeout_s:
+                    raise SourceTimeout(f"nothing for {silent:.0f} s from {source.description}; is it running?")
+                continue
+            last = time.monotonic()
+            self._received(job, frame)
+        return source
+
+    def _received(self, job: Job, frame: Frame) -> None:
+        self.counters.received += 1
+        if not self.state.connected:
+            self.state.connected, self.state.input_message = True, ""
+        if job.simulates_pulse_id:
+            self._last_pulse = max(int(time.time() * 100), self._last_pulse + 1)
+            frame = Frame(self._last_pulse, frame.timestamp, frame.image, frame.x_axis, frame.y_axis, frame.channels)
+        while not self._stop.is_set():
+            dropped = self._ring.put(frame, frame.image.nbytes, WAIT_S)
+            if dropped is not None:
+                if dropped:
+                    self.counters.input_drops["queue_full"] += dropped
+                return
+
+    def _note(self, error: CamstreamError) -> None:
+        """Log an error once, however often it repeats."""
+        kind = type(error).__name__
+        if not self.state.last_error.startswith(kind):
+            log.warning("%s: %s", kind, error)
+        self.state.last_error = f"{kind}: {error}"
+
+    # ------------------------------------------------------------------ sender thread
+
+    def _send(self) -> None:
+        config = self.job.config
+        output = BsreadOutput(config.spec.output, config.stream_address, self.counters, self._stop)
+        self.address = output.address
+        self._clients = ClientCount(output.monitor)
+        self.ready.set()
+        try:
+            for job, frame, values in self._results():
+                if values is not None:
+                    self._deliver(output, job, frame, values)
+        except EndReached as end:
+            self.state.ended = str(end)
+        finally:
+            self._clients.stop()
+            output.close()
+            self._end()
+
+    def _wanted(self) -> Iterator[tuple[Job, Frame]]:
+        """Frames of the queue that the selection lets through."""
+        while not self._stop.is_set() or not self._ring.finished:
+            frame, dropped = self._ring.get(WAIT_S)
+            if dropped:
+                self.counters.input_drops["newest_first"] += dropped
+            if frame is None:
+                if self._ring.finished:
+                    return
+                continue
+            if self._stop.is_set():
+                return
+            job = self.job
+            reason = self._selector.refusal(job.selection, frame.pulse_id, time.monotonic())
+            if reason is None:
+                yield job, frame
+            else:
+                self.counters.selection_drops[reason] += 1
+
+    def _results(self) -> Iterator[tuple[Job, Frame, Mapping[str, Any] | None]]:
+        if self.job.threads == 1:
+            for job, frame in self._wanted():
+                yield job, frame, self._process(job, frame)
+        else:
+            yield from self._parallel_results(self.job.threads)
+
+    def _parallel_results(self, threads: int) -> Iterator[tuple[Job, Frame, Mapping[str, Any] | None]]:
+        """Process in a pool. Futures wait in the order of their frames, so results cannot overtake each other."""
+        waiting: queue.Queue[tuple[Job, Frame, Future[Mapping[str, Any] | None]] | None] = queue.Queue(maxsize=threads)
+
+        def dispatch() -> None:
+            try:
+                for job, frame in self._wanted():
+                    waiting.put((job, frame, pool.submit(self._process, job, frame)))
+            except EndReached as end:
+                self.state.ended = str(end)
+            finally:
+                waiting.put(None)
+
+        with ThreadPoolExecutor(threads, thread_name_prefix="processing") as pool:
+            self._start_thread("dispatcher", dispatch)
+            try:
+                while (item := waiting.get()) is not None:
+                    job, frame, future = item
+                    yield job, frame, future.result()
+            finally:
+                self._stop.set()
+                while item is not None:
+                    item = waiting.get()
+
+    def _process(self, job: Job, frame: Frame) -> Mapping[str, Any] | None:
+        start = time.perf_counter()
+        try:
+            values = job.plan.process(frame)
+        except CamstreamError as error:
+            self.counters.failed += 1
+            self._note(error)
+            if job.failure.abort_on_error:
+                raise FrameError(f"aborted, as failure.abortOnError asks, at pulse {frame.pulse_id}: {error}") from error
+            return None
+        self.counters.processed += 1
+        self._observers.processed(time.perf_counter() - start)
+        return values
+
+    def _deliver(self, output: BsreadOutput, job: Job, frame: Frame, values: Mapping[str, Any]) -> None:
+        reason = self._filter.refusal(job.selection, frame.pulse_id, frame.timestamp)
+        if reason is not None:
+            self.counters.selection_drops[reason] += 1
+            return
+        output.send(values, frame.pulse_id, frame.timestamp)
+        now = time.time()
+        self.state.image = values.get(IMAGE, frame.image)
+        self.state.last_pulse_id, self.state.last_sent = frame.pulse_id, now
+        self._observers.sent(_age(frame.timestamp, now))
+        self._filter.sent(job.selection)
+
+
+def _age(timestamp: Timestamp, now: float) -> float:
+    return max(now - timestamp.seconds(), 0.0)

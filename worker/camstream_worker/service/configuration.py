@@ -1,0 +1,141 @@
+"""The configuration file: reading it, preparing a job from it, and following its changes."""
+
+import hashlib
+import io
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+from watchfiles import watch
+
+from camstream.errors import BackgroundError, CamstreamError, NeedsRestart, SpecError
+from camstream.spec import Change, StoredBackground, WorkerConfig, changes
+from camstream.spec.report import ConfigReport
+from camstream_worker.pipeline.plan import camera_plan, pipeline_plan
+from camstream_worker.runtime.job import Job
+from camstream_worker.runtime.runner import Runner
+
+log = logging.getLogger(__name__)
+
+MAX_CONFIG_BYTES = 4 * 2**20
+
+
+def read_config(path: Path) -> WorkerConfig:
+    """:raises SpecError: if the file is not there, or is no valid configuration"""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"cannot read the configuration {path}: {error.strerror}") from error
+    if len(text) > MAX_CONFIG_BYTES:
+        raise SpecError(f"the configuration {path} has {len(text)} bytes, expected at most {MAX_CONFIG_BYTES}")
+    try:
+        return WorkerConfig.model_validate_json(text)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
+        raise SpecError(f"the configuration {path} is wrong: {problems}") from error
+
+
+def load_background(stored: StoredBackground) -> npt.NDArray[Any]:
+    """
+    :returns: the pixels, shape (y, x)
+    :raises BackgroundError: if the file is missing, is not the one that was meant, or holds no image
+    """
+    try:
+        content = Path(stored.path).read_bytes()
+    except OSError as error:
+        raise BackgroundError(f"background {stored.name!r}: cannot read {stored.path}: {error.strerror}; collect it again") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != stored.sha256:
+        raise BackgroundError(f"background {stored.name!r}: {stored.path} has SHA-256 {found[:12]}..., expected {stored.sha256[:12]}...")
+    try:
+        pixels: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise BackgroundError(f"background {stored.name!r}: {stored.path} is no .npy image: {error}") from error
+    if pixels.ndim != 2 or pixels.dtype.kind not in "biuf":
+        raise BackgroundError(f"background {stored.name!r} is {pixels.dtype} with shape {pixels.shape}, expected an image (y, x)")
+    return pixels
+
+
+def processing_parameters(config: WorkerConfig) -> str:
+    """The whole effective configuration as JSON text, as it travels in every message of a pipeline."""
+    effective = config.spec.to_full_dict() | {
+        "name": config.external_name,
+        "camera": config.input_name,
+        "configHash": config.digest(),
+        "background": config.background.model_dump(include={"name", "sha256"}) if config.background else None,
+    }
+    return json.dumps(effective)
+
+
+def prepare(config: WorkerConfig) -> Job:
+    """Make the plan of a configuration. Everything slow (files, libraries) happens here, and not on a frame.
+
+    :raises BackgroundError: if the background cannot be used
+    :raises SpecError: if the configuration asks for something impossible
+    """
+    wanted = config.camera.background if config.camera else config.pipeline and config.pipeline.processing.background
+    if wanted and config.background is None:
+        name = f"background {wanted.name!r}" if wanted.name else f"background of camera {config.input_name or config.external_name!r}"
+        raise BackgroundError(f"there is no {name}: collect one, or take the background out of the configuration")
+    background = load_background(config.background) if config.background else None
+    if config.camera is not None:
+        return Job(config, camera_plan(config.camera, background, config.external_name))
+    assert config.pipeline is not None  # noqa: S101 - the model's validator saw to it
+    return Job(config, pipeline_plan(config.pipeline, background, processing_parameters(config)))
+
+
+class Reloader:
+    """Follows the configuration file and hands every acceptable change to the runner."""
+
+    def __init__(self, path: Path, runner: Runner) -> None:
+        self._path = path
+        self._runner = runner
+        self._stop = threading.Event()
+        self.report = ConfigReport(applied_hash=runner.job.config.digest(), applied_at=time.time())
+
+    def follow(self) -> None:
+        """Watch until :meth:`stop`. The folder is watched, since Kubernetes and careful writers replace the file."""
+        self.look()  # it may have changed before the watch began
+        for _ in watch(self._path.parent, stop_event=self._stop, debounce=50, step=20, rust_timeout=500, recursive=False):
+            self.look()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def look(self) -> None:
+        """Read the file; apply it, or keep the old configuration and say why."""
+        try:
+            config = read_config(self._path)
+        except SpecError as error:
+            self._reject(None, error)
+            return
+        digest = config.digest()
+        if digest == self.report.applied_hash:
+            self.report = ConfigReport(applied_hash=digest, applied_at=self.report.applied_at)
+            return
+        if digest == self.report.rejected_hash:
+            return
+        try:
+            self._check(config)
+            self._runner.apply(prepare(config))
+        except CamstreamError as error:
+            self._reject(digest, error)
+        else:
+            log.info("configuration %s applied", digest)
+            self.report = ConfigReport(applied_hash=digest, applied_at=time.time())
+
+    def _check(self, config: WorkerConfig) -> None:
+        fixed = [str(change) for change in changes(self._runner.job.config, config) if change.change is not Change.LIVE]
+        if fixed:
+            raise NeedsRestart(f"cannot change in a running worker: {', '.join(fixed)}; start the worker anew")
+
+    def _reject(self, digest: str | None, error: CamstreamError) -> None:
+        if str(error) != self.report.rejected_reason:
+            log.warning("configuration rejected, the one before goes on: %s", error)
+        self.report = self.report.model_copy(update={"rejected_hash": digest, "rejected_reason": str(error)})

@@ -1,0 +1,90 @@
+"""Makes the worker's report from the state of its runner."""
+
+import os
+import time
+from collections import deque
+
+from camstream.spec.report import ConfigReport, FrameCounts, InputReport, LastFrame, WorkerReport
+from camstream.spec.status import BackgroundUse, ImageStatus, Phase, StreamStatus
+from camstream_worker.runtime.runner import Runner
+
+WINDOW_S = 5.0
+"""[s] Rates are means over this time."""
+
+
+class Rates:
+    """Frames per second over the last seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int, int]] = deque()
+
+    def sample(self, now: float, received: int, sent: int) -> None:
+        self._samples.append((now, received, sent))
+        while len(self._samples) > 2 and now - self._samples[1][0] >= WINDOW_S:
+            self._samples.popleft()
+
+    def rates(self) -> tuple[float, float]:
+        """Received and sent [Hz]."""
+        if len(self._samples) < 2:
+            return 0.0, 0.0
+        (t0, received0, sent0), (t1, received1, sent1) = self._samples[0], self._samples[-1]
+        span = max(t1 - t0, 1e-6)
+        return round((received1 - received0) / span, 3), round((sent1 - sent0) / span, 3)
+
+
+def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: Rates) -> WorkerReport:
+    state, counters, job = runner.state, runner.counters, runner.job
+    used = job.config.background
+    receive_rate, send_rate = rates.rates()
+    phase, message = _phase(runner)
+    return WorkerReport(
+        kind=job.config.kind,
+        name=job.config.name,
+        external_name=job.config.external_name,
+        pid=os.getpid(),
+        started_at=started_at,
+        phase=phase,
+        message=message,
+        config=config,
+        stream=StreamStatus(address=runner.address, mode=job.config.spec.output.mode),
+        image=_image(runner),
+        input=InputReport(address=state.source, connected=state.connected, message=state.input_message),
+        frames=FrameCounts(
+            received=counters.received,
+            processed=counters.processed,
+            sent=counters.sent,
+            dropped=counters.drops(),
+            failed=counters.failed,
+        ),
+        receive_rate=receive_rate,
+        send_rate=send_rate,
+        bytes_sent=counters.bytes_sent,
+        clients=runner.clients,
+        last_frame=None
+        if state.last_pulse_id is None
+        else LastFrame(pulse_id=state.last_pulse_id, age_seconds=round(max(time.time() - state.last_sent, 0), 3)),
+        background=BackgroundUse(name=used.name, sha256=used.sha256) if used else None,
+        last_error=state.last_error,
+    )
+
+
+def _phase(runner: Runner) -> tuple[Phase, str]:
+    state = runner.state
+    if runner.failure is not None:
+        return Phase.FAILED, str(runner.failure)
+    if state.ended and runner.finished.is_set():
+        return Phase.COMPLETED, state.ended
+    if not runner.ready.is_set():
+        return Phase.STARTING, "the stream is being opened"
+    if not state.connected:
+        return Phase.WAITING, state.input_message
+    if state.last_pulse_id is None and runner.counters.failed:
+        return Phase.WAITING, state.last_error
+    return Phase.RUNNING, ""
+
+
+def _image(runner: Runner) -> ImageStatus:
+    image = runner.state.image
+    if image is None:
+        return ImageStatus()
+    return ImageStatus(width=image.shape[1], height=image.shape[0], pixel_type=str(image.dtype))

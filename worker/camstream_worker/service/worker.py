@@ -1,0 +1,68 @@
+"""One worker, put together: configuration, runner, reload, HTTP."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from camstream.errors import CamstreamError
+from camstream_worker.counters import Counters
+from camstream_worker.runtime.runner import Runner
+from camstream_worker.service.configuration import Reloader, prepare, read_config
+
+log = logging.getLogger(__name__)
+
+STOP_S = 1.5
+"""[s] Time for the stream to end."""
+
+
+class Worker:
+    """Runs until its stream ends, fails, or :attr:`stopped` is set."""
+
+    def __init__(self, path: Path) -> None:
+        """:raises camstream.errors.SpecError: if the configuration file is wrong"""
+        self.stopped = threading.Event()
+        self._path = path
+        self._config = read_config(path)
+        self.ended = ""
+
+    def run(self) -> None:
+        """
+        :raises camstream.errors.CamstreamError: what ended the stream, if it failed
+        :raises OSError: if an address cannot be had
+        """
+        from camstream_worker.service.metrics import Metrics
+        from camstream_worker.service.report import Rates, make_report
+
+        started_at = time.time()
+        metrics, rates = Metrics(), Rates()
+        runner = Runner(prepare(self._config), Counters(), metrics.observers)
+        metrics.watch(runner)
+        reloader = Reloader(self._path, runner)
+        runner.start()
+        threading.Thread(target=self._stop_when_finished, args=(runner,), name="finish", daemon=True).start()
+        # The stream is up before these are even imported.
+        from camstream_worker.service.http import HttpService
+
+        http = HttpService(runner, metrics, lambda: make_report(runner, reloader.report, started_at, rates), rates)
+        follower = threading.Thread(target=reloader.follow, name="reload", daemon=True)
+        try:
+            http.start(self._config.http_host, self._config.http_port)
+            log.info("stream %s, http://%s:%s", runner.address, self._config.http_host, http.port)
+            follower.start()
+            self.stopped.wait()
+        finally:
+            reloader.stop()
+            ended_in_time = runner.stop(STOP_S)
+            http.stop()
+        self.ended = runner.state.ended
+        if runner.failure is not None:
+            if isinstance(runner.failure, (CamstreamError, OSError)):
+                raise runner.failure
+            raise CamstreamError(f"{type(runner.failure).__name__}: {runner.failure}") from runner.failure
+        if not ended_in_time:
+            log.warning("a thread did not end within %s s; leaving without it", STOP_S)
+
+    def _stop_when_finished(self, runner: Runner) -> None:
+        runner.finished.wait()
+        self.stopped.set()
