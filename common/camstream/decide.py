@@ -72,6 +72,7 @@ def decide_status(
         "observed_generation": thing.metadata.generation,
         "phase": _phase(thing, config, seen),
         "conditions": _conditions(findings, previous, thing.metadata.generation, now),
+        "input": report.input.address if report else previous.input,
         "stream": StreamStatus(address=seen.address, mode=thing.spec.output.mode),
         "image": report.image if report else previous.image,
         "clients": report.clients if report else None,

@@ -80,8 +80,6 @@ def remark(view: ObjectView) -> Text:
 def object_line(view: ObjectView) -> str:
     """The state of one object on one line, for logs."""
     facts = [f"{view.kind.lower()}/{view.name}", view.phase.value, view.address or ""]
-    if view.phase is Phase.RUNNING and view.image.width:
-        facts.append(size_text(view.image))
     return " ".join(filter(None, facts)) + (f": {view.message}" if view.message else "")
 
 
@@ -197,8 +195,8 @@ def shrink(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[np.f
     """Mean of the pixels that fall together, shape (height, width); pixels are repeated where there are too few. NaN counts as 0."""
     rows = np.linspace(0, image.shape[0], height, endpoint=False).astype(int)
     columns = np.linspace(0, image.shape[1], width, endpoint=False).astype(int)
-    pixels = np.nan_to_num(image.astype(np.float64), posinf=0, neginf=0)
-    sums = np.add.reduceat(np.add.reduceat(pixels, rows, axis=0), columns, axis=1)
+    pixels = np.nan_to_num(image, posinf=0, neginf=0) if image.dtype.kind == "f" else image
+    sums = np.add.reduceat(np.add.reduceat(pixels, rows, axis=0, dtype=np.float64), columns, axis=1)
     counts = np.maximum(np.diff(rows, append=image.shape[0]), 1)[:, None] * np.maximum(np.diff(columns, append=image.shape[1]), 1)
     return np.asarray(sums / counts, np.float64)
 

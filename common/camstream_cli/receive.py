@@ -41,7 +41,7 @@ FIRST_CHANNELS = (
     "y_fit_mean",
     "y_fit_standard_deviation",
 )
-"""What to show of a stream that has these; of any other stream, its first channels."""
+"""What tells most about an image and its analysis. Other channels are shown where there are none of the analysis."""
 OTHER_CHANNELS = 10
 
 EPILOG = """\
@@ -204,11 +204,13 @@ class Summary:
 
 
 def shown_channels(values: Mapping[str, Any], wanted: Collection[str] | None) -> list[str]:
-    """Which channels to show: those that were asked for, else those that tell most, else the first ones."""
+    """Which channels to show: those that were asked for, else those that tell most."""
     if wanted:
         return list(wanted)
     best = [name for name in FIRST_CHANNELS if name in values]
-    return best if len(best) > 1 else list(values)[:OTHER_CHANNELS]
+    if best and best != [names.IMAGE]:
+        return best
+    return best + [name for name in values if name not in names.CAMERA_CHANNELS][:OTHER_CHANNELS]
 
 
 def _line_printer(channels: Collection[str] | None) -> Show:

@@ -1,16 +1,19 @@
 """A camera worker as a process: its stream, live changes, refusals, and how it stops."""
 
+import hashlib
 import json
+import pickle
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from workers import camera, reader, simulation, worker
+from workers import camera, reader, simulation, store_background, worker
 
 
 def gaps(pulse_ids: list[int]) -> int:
-    return sum(b - a - 1 for a, b in zip(pulse_ids, pulse_ids[1:], strict=False))
+    return sum(b - a - 1 for a, b in pairwise(pulse_ids))
 
 
 def test_a_camera_sends_the_six_channels_of_cam_server_in_order(tmp_path: Path):
@@ -194,7 +197,7 @@ def test_sigterm_stops_a_worker_in_every_state(tmp_path: Path, state: str):
     with worker(tmp_path, config) as w:
         if state == "starting":
             # Python itself has to be up: before its handler is there a signal just ends it.
-            while not (Path(f"/proc/{w.process.pid}/status").read_text().count("SigCgt:\t0000000000000000") == 0):
+            while "SigCgt:\t0000000000000000" in Path(f"/proc/{w.process.pid}/status").read_text():
                 time.sleep(0.01)
         elif state == "running":
             w.wait_for_status(state, lambda s: s["phase"] == "Running")
@@ -219,7 +222,6 @@ def test_a_worker_ends_with_its_parent(tmp_path: Path):
     [
         ({"camera": {"source": {}}}, 2, "WrongConfiguration", "set exactly one of simulation, bsread, epics, hdf5"),
         ({"kind": "Lens"}, 2, "WrongConfiguration", "kind"),
-        ({"camera": {"source": simulation(), "background": {"name": "b"}}}, 1, "BackgroundError", "there is no background 'b'"),
     ],
 )
 def test_a_wrong_configuration_ends_the_worker_with_its_reason(
@@ -232,6 +234,47 @@ def test_a_wrong_configuration_ends_the_worker_with_its_reason(
     assert (told["reason"], told["exitCode"]) == (reason, code)
     assert message in told["message"]
     assert "Traceback" not in log
+
+
+def test_a_camera_runs_uncorrected_while_there_is_no_background_and_says_so(tmp_path: Path):
+    with worker(tmp_path, camera(simulation(), background_spec={"name": "b"})) as w, reader(w.address) as r:
+        assert r.message().values["image"].any()
+        status = w.wait_for_status("running", lambda s: s["phase"] == "Running")
+    assert "there is no background 'b'" in status["message"]
+    assert status["background"] is None
+
+
+def test_a_background_is_subtracted_and_named(tmp_path: Path):
+    config = camera(simulation(64, 48, pattern="StaticBeam"))
+    with worker(tmp_path, config) as w, reader(w.address) as r:
+        plain = r.message().values["image"].copy()
+        stored = store_background(tmp_path, "CAM_20261121_120000_000000", plain // 2)
+        w.apply(config | {"background": stored, "camera": config["camera"] | {"background": {}}})
+        corrected = r.until(lambda m: not np.array_equal(m.values["image"], plain)).values["image"]
+        status = w.status()
+    assert np.array_equal(corrected, plain - plain // 2)
+    assert status["background"] == {"name": stored["name"], "sha256": stored["sha256"]}
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "truncated", "pickle", "text"])
+def test_a_damaged_background_is_refused_and_the_stream_goes_on(tmp_path: Path, damage: str):
+    config = camera(simulation(64, 48))
+    stored = store_background(tmp_path, "bg", np.ones((48, 64), np.uint16))
+    path = Path(stored["path"])
+    if damage == "missing":
+        path.unlink()
+    elif damage == "changed":
+        path.write_bytes(path.read_bytes() + b"x")
+    else:
+        content = {"truncated": path.read_bytes()[:200], "pickle": pickle.dumps([1]), "text": b"hello"}[damage]
+        path.write_bytes(content)
+        stored["sha256"] = hashlib.sha256(content).hexdigest()
+    with worker(tmp_path, config) as w, reader(w.address) as r:
+        r.message()
+        w.write(config | {"background": stored, "camera": config["camera"] | {"background": {"name": "bg"}}})
+        status = w.wait_for_status("rejected", lambda s: s["config"]["rejectedReason"])
+        assert "background 'bg'" in status["config"]["rejectedReason"]
+        assert r.message()
 
 
 def test_an_address_in_use_ends_the_worker_with_code_three(tmp_path: Path):

@@ -54,7 +54,7 @@ def psi_reader() -> Iterator[tuple["zmq.Socket[bytes]", bsread.Source]]:
         socket.sndtimeo = TIMEOUT_MS
         socket.linger = 0
         port = socket.bind_to_random_port("tcp://127.0.0.1")
-        with bsread.source(host="127.0.0.1", port=port, mode=bsread.PULL, receive_timeout=TIMEOUT_MS) as reader:
+        with bsread.Source(host="127.0.0.1", port=port, mode=bsread.PULL, receive_timeout=TIMEOUT_MS) as reader:
             yield socket, reader
 
 

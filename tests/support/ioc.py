@@ -1,6 +1,7 @@
 """A real soft IOC in a process of its own: the PVs of one camera, as they are named at PSI.
 
-Run as a program: ``ioc.py PREFIX WIDTH HEIGHT RATE INIT``. A line ``size W H`` or ``init TEXT`` on its standard input changes the PVs.
+Run as a program: ``ioc.py PREFIX WIDTH HEIGHT RATE INIT``. A line ``size W H``,
+``pixels N`` or ``init TEXT`` on its standard input changes the PVs.
 """
 
 import os
@@ -9,6 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def tell(ioc: "subprocess.Popen[str]", line: str) -> None:
+    """Change PVs of a running IOC."""
+    assert ioc.stdin is not None
+    ioc.stdin.write(line + "\n")
+    ioc.stdin.flush()
 
 
 @contextmanager
@@ -52,11 +60,14 @@ def _serve(prefix: str, width: int, height: int, rate: float, initial: str) -> N
     builder.LoadDatabase()
     softioc.iocInit(dispatcher)
 
+    length: list[int] = []
+
     async def run() -> None:
         count = 0
         while True:
             count += 1
-            pixels = np.arange(size["WIDTH"].get() * size["HEIGHT"].get(), dtype=np.int16) % 1000
+            expected = size["WIDTH"].get() * size["HEIGHT"].get()
+            pixels = np.arange(length[-1] if length else expected, dtype=np.int16) % 1000
             pixels[0] = count % 30000
             picture.set(pixels)
             await asyncio.sleep(1 / rate)
@@ -68,6 +79,8 @@ def _serve(prefix: str, width: int, height: int, rate: float, initial: str) -> N
             case ["size", w, h]:
                 size["WIDTH"].set(int(w))
                 size["HEIGHT"].set(int(h))
+            case ["pixels", n]:
+                length.append(int(n))
             case ["init", text]:
                 init.set(text)
 

@@ -1,5 +1,6 @@
 """Real worker processes, their status over HTTP and their stream over ZMQ."""
 
+import hashlib
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import zmq
 from ports import free_port
 from waiting import wait_for
@@ -120,8 +123,15 @@ def worker(folder: Path, config: Mapping[str, Any], environment: Mapping[str, st
         process.kill()
 
 
-def camera(source: Mapping[str, Any], name: str = "cam", background: Mapping[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+def camera(
+    source: Mapping[str, Any],
+    name: str = "cam",
+    background_spec: Mapping[str, Any] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
     """Configuration of a camera worker; ``spec`` in camelCase."""
+    if background_spec is not None:
+        spec["background"] = background_spec
     return {
         "kind": "Camera",
         "name": name,
@@ -129,7 +139,6 @@ def camera(source: Mapping[str, Any], name: str = "cam", background: Mapping[str
         "camera": {"source": dict(source), **spec},
         "streamAddress": f"tcp://127.0.0.1:{free_port()}",
         "httpPort": free_port(),
-        "background": background,
     }
 
 
@@ -147,6 +156,13 @@ def pipeline(address: str, name: str = "pipe", background: Mapping[str, Any] | N
         "httpPort": free_port(),
         "background": background,
     }
+
+
+def store_background(folder: Path, name: str, pixels: npt.NDArray[Any]) -> dict[str, str]:
+    """Write a background file as the store does; returns what a configuration says of it."""
+    path = folder / f"{name}.npy"
+    np.save(path, pixels)
+    return {"name": name, "path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def simulation(width: int = 64, height: int = 48, rate: float = 50, **more: Any) -> dict[str, Any]:

@@ -79,15 +79,15 @@ def _name_rules() -> Iterator[Schema]:
         "rule": f"self.metadata.name.size() <= {longest}",
         "message": f"metadata.name: at most {longest} characters, because names of Services are made from it",
     }
-    yield {"rule": f"self.metadata.name.matches('{name['pattern']}')", "message": f"metadata.name: {name['x-form']}"}
+    yield {"rule": f"self.metadata.name.matches('{name['pattern']}')", "message": f"metadata.name: only {name['x-form']}"}
 
 
 def _cleaned(schema: Schema) -> Schema:
     """Without our own keys, with the change in the description, and with a limit on every text."""
     form, change = schema.get("x-form"), schema.get("x-change")
-    words = [schema.get("description"), form and f"Form: {form}.", change and f"({change})"]
+    words = [schema.get("description"), form and f"With {form}.", change and f"({change})"]
     text = " ".join(filter(None, words))
-    clean = {"description": text} if text else {}
+    clean: Schema = {"description": text} if text else {}
     clean |= {key: schema[key] for key in ORDER if key in schema}
     if clean["type"] == "string" and not {"enum", "format", "maxLength"} & set(clean):
         clean["maxLength"] = LONGEST_TEXT

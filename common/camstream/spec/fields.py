@@ -17,7 +17,7 @@ ObjectName = Annotated[
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         min_length=1,
         max_length=40,
-        json_schema_extra=form("lower-case letters, digits and dashes between them"),
+        json_schema_extra=form("lower-case letters, digits and, between them, dashes"),
     ),
 ]
 """Name of an object: short enough that what is derived from it still fits in a Kubernetes Service name."""
@@ -32,7 +32,7 @@ Address = Annotated[
     Field(
         pattern=r"^(tcp://[^\s/:]+(:[0-9]{1,5})|tcp://\[[0-9a-fA-F:.]+\]:[0-9]{1,5}|ipc://\S+)$",
         max_length=256,
-        json_schema_extra=form("tcp://host:port or ipc://path"),
+        json_schema_extra=form("the form tcp://host:port or ipc://path"),
     ),
 ]
 """ZMQ address: ``tcp://host:port`` or ``ipc://path``."""

@@ -92,7 +92,7 @@ class Background(Spec):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            message="background: name must be a plain id, without a slash and without a dot in front",
+            message="name must be a plain id, without a slash and without a dot in front",
             holds=lambda background: background.name is None or _is_plain(background.name),
             cel=r"!has(self.name) || !self.name.matches(r'^[.]|[/\\]')",
         ),

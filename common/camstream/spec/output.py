@@ -69,10 +69,10 @@ class Lifecycle(Spec):
 class Resources(Spec):
     """What a worker asks of its node, as Kubernetes quantities."""
 
-    cpu: str | None = Field(default=None, pattern=r"^[0-9]+(\.[0-9]+)?m?$", max_length=32, json_schema_extra=form("500m or 2"))
+    cpu: str | None = Field(default=None, pattern=r"^[0-9]+(\.[0-9]+)?m?$", max_length=32, json_schema_extra=form("the form 500m or 2"))
     """Cores: ``500m`` or ``2``. Also the number of threads that compression may use."""
     memory: str | None = Field(
-        default=None, pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$", max_length=32, json_schema_extra=form("512Mi or 2Gi")
+        default=None, pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$", max_length=32, json_schema_extra=form("the form 512Mi or 2Gi")
     )
     """Bytes: ``512Mi`` or ``2Gi``. A worker that needs more is ended."""
 

@@ -26,7 +26,7 @@ INPUT_KINDS = ("camera", "pipeline", "address")
 class PipelineInput(Spec):
     """Where the frames come from: exactly one of camera, pipeline and address."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("input", INPUT_KINDS),)
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one(INPUT_KINDS),)
 
     camera: Reference | None = None
     """A Camera of the same namespace."""
@@ -94,7 +94,7 @@ class PipelineSpec(Spec):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            message="threads: averaging and accumulate depend on the order of frames; set threads to 1",
+            message="averaging and accumulate depend on the order of frames; set threads to 1",
             holds=lambda spec: spec.threads == 1 or not (spec.processing.averaging or spec.processing.accumulate),
             cel="self.threads == 1 || !(has(self.processing.averaging) || has(self.processing.accumulate))",
         ),

@@ -113,7 +113,7 @@ class Processing(Spec):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            message="slices: set goodRegion too, slices are cut from it",
+            message="slices are cut from the good region; set goodRegion too",
             holds=lambda processing: processing.slices is None or processing.good_region is not None,
             cel="!has(self.slices) || has(self.goodRegion)",
         ),

@@ -133,16 +133,16 @@ def _numbers(schema: Schema) -> Schema:
 
 def _rules(model: type[BaseModel]) -> Iterator[Schema]:
     for rule in model.rules if issubclass(model, Spec) else ():
-        found = {} if rule.cel_found is None else {"messageExpression": f"'{rule.message}; found ' + {rule.cel_found}"}
+        found = {} if rule.cel_found is None else {"messageExpression": f"'{rule.message}; found' + {rule.cel_found}"}
         yield {"rule": rule.cel, "message": rule.message} | found
 
 
 def _immutability(model: type[BaseModel]) -> Iterator[Schema]:
     """Rules for the fields of a model that are marked as immutable. An optional one cannot come or go later either."""
-    advice = "cannot be changed later; delete the object and create it anew"
+    advice = "cannot be added, changed or removed later; delete the object and create it anew"
     marked = {info.alias or name: info.is_required() for name, info in model.model_fields.items() if Change.IMMUTABLE in info.metadata}
     if marked and len(marked) == len(model.model_fields):
-        yield {"rule": "self == oldSelf", "message": f"{', '.join(marked)}: {advice}"}
+        yield {"rule": "self == oldSelf", "message": "a background cannot change; delete it and create another one"}
         return
     for name, required in marked.items():
         same = f"self.{name} == oldSelf.{name}"

@@ -62,7 +62,7 @@ class EpicsSource(Spec):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            message="epics: set prefix, or all of image, width and height",
+            message="set prefix, or all of image, width and height",
             holds=lambda epics: bool(epics.prefix or (epics.image and epics.width and epics.height)),
             cel="has(self.prefix) || (has(self.image) && has(self.width) && has(self.height))",
         ),
@@ -107,7 +107,7 @@ SOURCE_KINDS = ("simulation", "bsread", "epics", "hdf5")
 class CameraSource(Spec):
     """Exactly one kind of source, and what all kinds have in common."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("source", SOURCE_KINDS),)
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one(SOURCE_KINDS),)
 
     simulation: SimulationSource | None = None
     bsread: BsreadSource | None = None

@@ -20,12 +20,14 @@ _MISSING: Final = (b"", b"")
 
 
 class HeaderPolicy(StrEnum):
-    """When the data header is made from the values (cam_server's ``create_header``)."""
+    """What the data header follows (cam_server's ``create_header``)."""
 
     ON_CHANGE = "on_change"
+    """Every change of names, order, types and shapes that is allowed."""
     ALWAYS = "always"
+    """Every change, allowed or not. cam_server made the header anew in each message, which reads the same."""
     ONCE = "once"
-    """From the first message. A value that does not fit it later is sent as missing."""
+    """The first message only. A value that does not fit later is sent as missing."""
 
 
 class Encoder:
@@ -84,7 +86,7 @@ class Encoder:
         """
         if self._policy is HeaderPolicy.ONCE and self._slots:  # a first message of no channels fixes nothing
             values = {slot.name: values.get(slot.name) for slot in self._slots}
-        if self._policy is HeaderPolicy.ALWAYS or tuple(values) != self._names:
+        if tuple(values) != self._names:
             self._renew_header(values)
         withheld = self.values_withheld
         try:

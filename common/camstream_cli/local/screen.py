@@ -91,7 +91,7 @@ def next_steps(views: Sequence[ObjectView]) -> list[str]:
 
 
 def edit_problems(problems: Sequence[str]) -> list[str]:
-    return ["the last edit is not taken over; what ran before goes on:", *problems] if problems else []
+    return ["the manifests have problems; what a broken file said before goes on:", *problems] if problems else []
 
 
 def failure_log(view: ObjectView) -> list[str]:

@@ -169,5 +169,9 @@ def test_object_without_a_stream_says_why() -> None:
         find_target("fit", None, state_of(make_view(address=None, phase=Phase.FAILED, message="port 1 is taken")))
 
 
-def test_stream_without_telling_channels_shows_its_first_ones() -> None:
+def test_stream_of_unknown_channels_shows_the_first_ones() -> None:
     assert shown_channels({f"c{i}": i for i in range(20)}, None) == [f"c{i}" for i in range(10)]
+
+
+def test_stream_of_a_camera_shows_its_image_and_what_is_special_to_it() -> None:
+    assert shown_channels(dict.fromkeys(["width", "height", "image", "x_axis", "y_axis", "temperature"]), None) == ["image", "temperature"]

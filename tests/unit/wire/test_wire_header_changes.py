@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from camstream.errors import MalformedMessage
 from camstream.frame import Timestamp
 from camstream.wire import Decoder, Encoder, HeaderPolicy, Message
 
@@ -222,11 +223,28 @@ def test_a_header_made_once_waits_for_the_first_channel() -> None:
     assert stream.send(a=1).values == {"a": 1}
 
 
-def test_a_header_always_made_anew_counts_only_real_changes() -> None:
-    stream = Stream(policy=HeaderPolicy.ALWAYS)
-    for value in (1, 2, None, 2.5, 3.5):
+def test_a_header_that_always_follows_does_so_whatever_is_allowed() -> None:
+    stream = Stream(policy=HeaderPolicy.ALWAYS, allow_type_changes=False, allow_shape_changes=False)
+    for value in (1, 2, None, 2.5, 3.5, np.zeros(3)):
+        np.testing.assert_array_equal(stream.send(a=value).values["a"], value)
+    assert stream.encoder.header_changes == 2
+    assert stream.encoder.values_withheld == 0
+
+
+def test_a_header_that_comes_back_counts_as_a_change() -> None:
+    stream = Stream()
+    for value in (1, 2.5, 1):
         stream.send(a=value)
-    assert stream.encoder.header_changes == 1
+    assert stream.encoder.header_changes == 2
+
+
+def test_a_message_that_could_not_be_made_changes_no_header() -> None:
+    stream = Stream()
+    stream.send(a=1)
+    with pytest.raises(MalformedMessage):
+        stream.send(a=2.5, b={})
+    assert stream.send(a=2).format_changed is False
+    assert stream.encoder.header_changes == 0
 
 
 def test_two_alternating_senders_are_decoded_each_with_its_own_header() -> None:
@@ -246,11 +264,23 @@ def test_more_senders_than_headers_are_remembered_are_still_decoded() -> None:
             assert decoder.decode(encoder.encode({f"channel {j}": i}, 1, NOW)).values == {f"channel {j}": i}
 
 
+def with_unreadable_header(parts: list[Any]) -> list[Any]:
+    return [parts[0], b"x" * len(parts[1]), *parts[2:]]
+
+
 def test_a_header_is_read_only_when_its_hash_is_new() -> None:
     encoder, decoder = Encoder(), Decoder()
     decoder.decode(encoder.encode({"a": 1}, 1, NOW))
-    parts = encoder.encode({"a": 2}, 2, NOW)
-    parts[1] = b"x" * len(parts[1])
-    message = decoder.decode(parts)
+    message = decoder.decode(with_unreadable_header(encoder.encode({"a": 2}, 2, NOW)))
     assert message.values == {"a": 2}
     assert message.format_changed is False
+
+
+def test_the_headers_used_last_are_remembered() -> None:
+    usual, decoder = Encoder().encode({"usual": 1}, 1, NOW), Decoder()
+    decoder.decode(usual)
+    for i in range(40):
+        rare = Encoder().encode({f"rare {i}": 1}, 1, NOW)
+        decoder.decode(rare)
+        assert decoder.decode(with_unreadable_header(usual)).values == {"usual": 1}
+        assert decoder.decode(with_unreadable_header(rare)).values == {f"rare {i}": 1}

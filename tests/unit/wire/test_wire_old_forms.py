@@ -104,11 +104,12 @@ def test_an_unknown_type_or_compression_loses_only_its_value_and_says_so(entry: 
 def test_a_hash_that_is_not_that_of_the_header_never_mixes_up_two_headers(hash_: str) -> None:
     decoder = Decoder()
     one = multipart([{"name": "a", "type": "float64"}], NUMBER, STAMP, hash=hash_)
-    other = multipart([{"name": "a", "type": "uint64"}, {"name": "b"}], NUMBER, STAMP, NUMBER, STAMP, hash=hash_)
+    other = multipart([{"name": "b", "type": "float64"}], NUMBER, STAMP, hash=hash_)
+    assert len(one[1]) == len(other[1])
     changes = []
-    for parts, names in ((one, ["a"]), (one, ["a"]), (other, ["a", "b"]), (one, ["a"])):
+    for parts, name in ((one, "a"), (one, "a"), (other, "b"), (one, "a")):
         message = decoder.decode(parts)
-        assert list(message.values) == names
+        assert list(message.values) == [name]
         changes.append(message.format_changed)
     assert changes == [True, False, True, True]
 

@@ -2,8 +2,10 @@
 
 import enum
 import json
+import struct
 from typing import Any
 
+import lz4.block
 import numpy as np
 import pytest
 import zmq
@@ -94,6 +96,14 @@ def test_the_data_header_can_be_compressed(header_compression: Compression | Non
     parts = Encoder(header_compression=header_compression).encode(values, 1, NOW)
     assert Decoder().decode(parts).values == values
     assert json.loads(bytes(parts[0]))["dh_compression"] == (header_compression or "none")
+
+
+def test_an_lz4_data_header_gives_its_size_as_java_and_rust_do_and_as_psi_bsread_survives() -> None:
+    for count in range(1, 300, 7):
+        part = bytes(Encoder(header_compression="lz4").encode({"x" * count: 1}, 1, NOW)[1])
+        [size] = struct.unpack_from(">I", part)
+        assert json.loads(lz4.block.decompress(part[4:], uncompressed_size=size))["channels"]
+        assert size % 256 == 1
 
 
 def test_an_unknown_compression_is_refused_at_once() -> None:

@@ -33,7 +33,7 @@ class GaussianFit(NamedTuple):
 def start_values(axis: Floats, profile: Floats) -> tuple[float, float, float, float]:
     """Offset, amplitude, mean and sigma from minimum, range, highest sample and area; NaN and infinity go through.
 
-    The compiled form is :func:`camstream_worker.image.kernels.fit.start`.
+    The compiled form is part of :func:`camstream_worker.image.kernels.fit.gaussian`.
     """
     offset = float(profile.min())
     amplitude = float(profile.max()) - offset
@@ -54,16 +54,13 @@ def fit_gaussian(axis: Floats, profile: Floats) -> GaussianFit:
     :param axis: shape (n,), contiguous
     :param profile: shape (n,), contiguous, n >= 1
     """
-    if not np.isfinite(profile).all():
-        return GaussianFit(*start_values(axis, profile), False, math.nan)
     values = np.empty(5)
-    kernel.start(axis, profile, values)
-    _, amplitude, _, sigma, _ = guess = values.tolist()
+    outcome = kernel.gaussian(axis, profile, values)
+    if outcome == kernel.INFINITE:
+        return GaussianFit(*start_values(axis, profile), False, math.nan)
+    offset, amplitude, mean, sigma, squares = values.tolist()
     freedom = len(profile) - PARAMETERS
-    if freedom < 0 or amplitude == 0 or sigma == 0 or kernel.fit(axis, profile, values) < 0:
-        return GaussianFit(*guess[:PARAMETERS], False, math.nan)
-    offset, amplitude, mean, sigma, chi_squared = values.tolist()
-    return GaussianFit(offset, amplitude, mean, sigma, True, chi_squared / freedom if freedom else math.nan)
+    return GaussianFit(offset, amplitude, mean, sigma, outcome == kernel.CONVERGED, squares / freedom if freedom > 0 else math.nan)
 
 
 def curve(axis: Floats, fit: GaussianFit) -> npt.NDArray[np.float32]:

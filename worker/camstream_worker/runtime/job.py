@@ -26,6 +26,8 @@ class Job:
 
     config: WorkerConfig
     plan: Plan
+    problem: str = ""
+    """Why it cannot do all that the configuration asks for."""
 
     @property
     def selection(self) -> Selection:

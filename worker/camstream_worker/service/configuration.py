@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,35 @@ def prepare(config: WorkerConfig) -> Job:
     :raises BackgroundError: if the background cannot be used
     :raises SpecError: if the configuration asks for something impossible
     """
-    wanted = config.camera.background if config.camera else config.pipeline and config.pipeline.processing.background
-    if wanted and config.background is None:
-        name = f"background {wanted.name!r}" if wanted.name else f"background of camera {config.input_name or config.external_name!r}"
-        raise BackgroundError(f"there is no {name}: collect one, or take the background out of the configuration")
-    background = load_background(config.background) if config.background else None
+    return _job(config, _wanted_background(config))
+
+
+def prepare_first(config: WorkerConfig) -> Job:
+    """As :func:`prepare`, for a worker that starts and so has nothing to keep instead.
+
+    Without its background a camera runs uncorrected, as it must for one to be collected, and a pipeline refuses frame by frame; both
+    say so in their report.
+    """
+    try:
+        return prepare(config)
+    except BackgroundError as error:
+        log.warning("%s", error)
+        return replace(_job(config, None), problem=str(error))
+
+
+def _job(config: WorkerConfig, background: npt.NDArray[Any] | None) -> Job:
     if config.camera is not None:
         return Job(config, camera_plan(config.camera, background, config.external_name))
     assert config.pipeline is not None  # noqa: S101 - the model's validator saw to it
     return Job(config, pipeline_plan(config.pipeline, background, processing_parameters(config)))
+
+
+def _wanted_background(config: WorkerConfig) -> npt.NDArray[Any] | None:
+    wanted = config.camera.background if config.camera else config.pipeline and config.pipeline.processing.background
+    if wanted and config.background is None:
+        name = f"background {wanted.name!r}" if wanted.name else f"background of camera {config.input_name or config.external_name!r}"
+        raise BackgroundError(f"there is no {name}: collect one, or take the background out of the configuration")
+    return load_background(config.background) if config.background else None
 
 
 class Reloader:

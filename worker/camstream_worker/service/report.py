@@ -34,7 +34,7 @@ class Rates:
 
 def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: Rates) -> WorkerReport:
     state, counters, job = runner.state, runner.counters, runner.job
-    used = job.config.background
+    used = job.config.background if not job.problem else None
     receive_rate, send_rate = rates.rates()
     phase, message = _phase(runner)
     return WorkerReport(
@@ -80,7 +80,7 @@ def _phase(runner: Runner) -> tuple[Phase, str]:
         return Phase.WAITING, state.input_message
     if state.last_pulse_id is None and runner.counters.failed:
         return Phase.WAITING, state.last_error
-    return Phase.RUNNING, ""
+    return Phase.RUNNING, runner.job.problem
 
 
 def _image(runner: Runner) -> ImageStatus:

@@ -8,7 +8,7 @@ from pathlib import Path
 from camstream.errors import CamstreamError
 from camstream_worker.counters import Counters
 from camstream_worker.runtime.runner import Runner
-from camstream_worker.service.configuration import Reloader, prepare, read_config
+from camstream_worker.service.configuration import Reloader, prepare_first, read_config
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Worker:
 
         started_at = time.time()
         metrics, rates = Metrics(), Rates()
-        runner = Runner(prepare(self._config), Counters(), metrics.observers)
+        runner = Runner(prepare_first(self._config), Counters(), metrics.observers)
         metrics.watch(runner)
         reloader = Reloader(self._path, runner)
         runner.start()

@@ -41,6 +41,8 @@ class EpicsCamera:
         self._arrived = threading.Condition()
         self._images: deque[tuple[Any, float]] = deque(maxlen=QUEUE)
         self._pulse_id = 0
+        self._init = "INIT" if "init" not in self._names else ""
+        """What the camera says of itself; empty until it has said something."""
         _set_environment(spec)
         # libca reads the environment when it is loaded, and a channel belongs to the thread that made it.
         import epics
@@ -50,9 +52,9 @@ class EpicsCamera:
         self._searching_since = time.monotonic()
 
     def _connect(self) -> dict[str, Any]:
+        callbacks = {"image": self._on_image, "init": self._on_init}
         channels = {
-            role: self._epics.PV(name, auto_monitor=True, form="time", callback=self._on_image if role == "image" else None)
-            for role, name in self._names.items()
+            role: self._epics.PV(name, auto_monitor=True, form="time", callback=callbacks.get(role)) for role, name in self._names.items()
         }
         self._searching_since = time.monotonic()
         return channels
@@ -67,11 +69,16 @@ class EpicsCamera:
             self._images.append((value, time.time() if timestamp is None else timestamp))
             self._arrived.notify()
 
+    def _on_init(self, char_value: str = "", **_: object) -> None:
+        self._init = char_value.strip()
+
     def receive(self, timeout_s: float) -> Frame | None:
         with self._arrived:
             if not self._images:
                 self._arrived.wait(timeout_s)
-            item = self._images.popleft() if self._images else None
+            item = self._images.popleft() if self._images and self._init else None
+        if self._init not in ("", "INIT"):
+            raise SourceError(f"{self._names['init']} reads {self._init!r}, expected 'INIT': the camera is not initialised")
         if item is None:
             self._search_again()
             return None
@@ -98,9 +105,6 @@ class EpicsCamera:
     def _search_again(self) -> None:
         if all(channel.connected for channel in self._channels.values()):
             self._searching_since = time.monotonic()
-            init = self._channels.get("init")
-            if init is not None and not _initialised(init):
-                raise SourceError(f"{self._names['init']} reads {init.char_value!r}, expected 'INIT': the camera is not initialised")
         elif time.monotonic() - self._searching_since > SEARCH_AGAIN_S:
             missing = [self._names[role] for role, channel in self._channels.items() if not channel.connected]
             raise SourceError(f"no IOC answers for {', '.join(missing)}; is it running, and is the address list right?")
@@ -110,7 +114,11 @@ class EpicsCamera:
 
     def close(self) -> None:
         for channel in self._channels.values():
+            chid = channel.chid
             channel.disconnect()
+            if chid is not None:
+                # pyepics keeps the connection for later use, and with it libca's slow search for a lost IOC.
+                self._epics.ca.clear_channel(chid)
         self._channels = {}
 
 
@@ -124,10 +132,6 @@ def pv_names(spec: EpicsSource) -> dict[str, str]:
     if spec.init or spec.prefix:
         names["init"] = spec.init or f"{spec.prefix}:INIT"
     return names
-
-
-def _initialised(channel: Any) -> bool:
-    return str(channel.get(as_string=True)).strip() == "INIT"
 
 
 def _set_environment(spec: EpicsSource) -> None:

@@ -93,7 +93,7 @@ CAMERA_KEYS: Final[tuple[Key, ...]] = (
     Key(
         "source_type",
         "source",
-        "one member of the source; array10, stddaq, stream and script " + OTHER_SOURCES,
+        "one member of the source; array10, stddaq, stream and script come with the other camera sources",
         values.source_type,
         "epics",
     ),

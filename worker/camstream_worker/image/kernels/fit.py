@@ -1,4 +1,4 @@
-"""What is computed from a profile: Gaussian fit, moments, width."""
+"""What is computed from a profile: Gaussian fit, its curve, moments."""
 
 import math
 
@@ -7,21 +7,28 @@ from numba import njit
 
 SWEEPS = 60
 """Most evaluations of the model in one fit: what a profile of noise costs."""
-STEP = 1e-6
-"""A fit is finished when no parameter moves by more than this, in units of sigma and amplitude: the steps become quadratic."""
 NEAR = 0.1
-"""Steps below this, in the same units, are so near to the minimum that second derivatives help."""
+"""Steps below this, in units of sigma and amplitude, are so near to the minimum that second derivatives help."""
+STEP = 1e-5
+"""Newton's last step. What is left after it is its square."""
 NARROWEST = 0.2
 """A sigma below this share of the distance between samples is not told by the data."""
-
-OFFSET, AMPLITUDE, MEAN, SIGMA, CHI_SQUARED = range(5)
 
 
 @njit(nogil=True, cache=True, fastmath=True, inline="always")
 def _exp(x):
-    """exp for x <= 0 that LLVM can vectorise; absolute error below 1e-15, so that 4e-18 stands for anything below x = -40."""
-    t = max(x, -40.0) * (1.0 / 64.0)
-    e = 1.0 + t * (1.0 + t * (1 / 2 + t * (1 / 6 + t * (1 / 24 + t * (1 / 120 + t * (1 / 720 + t * (1 / 5040 + t * (1 / 40320))))))))
+    """exp for x <= 0, in a form that LLVM vectorises; absolute error 4e-14, and 2e-17 stands for all below x = -38.
+
+    A polynomial fitted to exp on [-0.6, 0], weighted with what its 64th power makes of an error.
+    """
+    t = max(x * (1.0 / 64.0), -0.6)
+    e = 0.0013179306866806417
+    e = e * t + 0.008324007879559529
+    e = e * t + 0.04166611231775031
+    e = e * t + 0.1666666515197506
+    e = e * t + 0.49999999982892834
+    e = e * t + 0.9999999999994293
+    e = e * t + 1.0
     e = e * e
     e = e * e
     e = e * e
@@ -32,29 +39,31 @@ def _exp(x):
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _evaluate(axis, profile, point, flat, newton, gradient):
-    """One sweep at one point: J^T J into ``flat``, that less the sum of r f'' into ``newton`` (lower triangles), J^T r; give the sum of r^2."""
-    e1 = e1u1 = e1u2 = e2 = e2u1 = e2u2 = e2u3 = e2u4 = r1 = re = reu = reu2 = reu3 = reu4 = rr = 0.0
+    """One sweep: J^T J into ``flat``, that less the sum of r f'' into ``newton`` (lower triangles), J^T r; give the sum of r^2."""
+    e1 = e1u1 = e1u2 = e2 = e2u1 = e2u2 = e2u3 = e2u4 = r1 = re = reu1 = reu2 = reu3 = reu4 = rr = 0.0
     b, a, m, w = point[0], point[1], point[2], 1.0 / point[3]
     for i in range(axis.size):
         u = (axis[i] - m) * w
-        e = _exp(-0.5 * u * u)
+        u2 = u * u
+        e = _exp(-0.5 * u2)
         r = profile[i] - b - a * e
-        eu = e * u
-        eu2 = eu * u
+        eu1 = e * u
+        eu2 = e * u2
+        q = r * eu2
         e1 += e
-        e1u1 += eu
+        e1u1 += eu1
         e1u2 += eu2
         e2 += e * e
-        e2u1 += e * eu
-        e2u2 += eu * eu
-        e2u3 += eu * eu2
+        e2u1 += e * eu1
+        e2u2 += e * eu2
+        e2u3 += eu1 * eu2
         e2u4 += eu2 * eu2
         r1 += r
         re += r * e
-        reu += r * eu
-        reu2 += r * eu2
-        reu3 += r * eu2 * u
-        reu4 += r * eu2 * u * u
+        reu1 += r * eu1
+        reu2 += q
+        reu3 += q * u
+        reu4 += q * u2
         rr += r * r
     k = a * w
     flat[0, 0] = axis.size
@@ -68,14 +77,14 @@ def _evaluate(axis, profile, point, flat, newton, gradient):
     flat[3, 2] = k * k * e2u3
     flat[3, 3] = k * k * e2u4
     newton[:] = flat
-    newton[2, 1] -= w * reu
+    newton[2, 1] -= w * reu1
     newton[3, 1] -= w * reu2
     newton[2, 2] -= k * w * (reu2 - re)
-    newton[3, 2] -= k * w * (reu3 - 2.0 * reu)
+    newton[3, 2] -= k * w * (reu3 - 2.0 * reu1)
     newton[3, 3] -= k * w * (reu4 - 3.0 * reu2)
     gradient[0] = r1
     gradient[1] = re
-    gradient[2] = k * reu
+    gradient[2] = k * reu1
     gradient[3] = k * reu2
     return rr
 
@@ -152,8 +161,8 @@ def _step_within(radius, flat, gradient, scale, factor, step):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def fit(axis, profile, out):
-    """Least squares from the start values in ``out``, in place; the number of sweeps, negative without convergence.
+def _fit(axis, profile, out):
+    """Least squares from the start values in ``out``, in place; whether it converged.
 
     The way to the minimum is that of MINPACK (Levenberg-Marquardt in a trust region, Moré 1978), because a profile that is no Gaussian
     has several minima and cam_server's is the one that MINPACK finds. The last steps use the exact second derivatives: they cost
@@ -167,43 +176,40 @@ def fit(axis, profile, out):
     cost = _evaluate(axis, profile, point, flat[0], newton[0], gradient[0])
     narrowest = NARROWEST * abs(axis[n - 1] - axis[0]) / (n - 1)
     radius = 0.0
-    sweeps, failures = 1, 0
-    converged = near = False
-    first = True
-    while sweeps < SWEEPS and failures < 20:
+    failures = 0
+    near, moved = False, False
+    for sweep in range(SWEEPS):
         for i in range(4):
             scale[i] = max(scale[i], math.sqrt(flat[now, i, i]))
-        if sweeps == 1:
+        if sweep == 0:
             radius = 100.0 * _norm(scale, point)
-        damping = -1.0
-        if near and _factorise(newton[now], 0.0, scale, factor):
+        damping = 0.0
+        near = near and _factorise(newton[now], 0.0, scale, factor)
+        if near:
             _solve(factor, gradient[now], step)
-            damping = 0.0
-        if damping < 0.0:
-            near = False
+        else:
             damping = _step_within(radius, flat[now], gradient[now], scale, factor, step)
-        if damping < 0.0:
-            break
         trial[:] = point + step
-        if abs(trial[3]) < narrowest:
-            break
+        if damping < 0.0 or abs(trial[3]) < narrowest:
+            return False
+        small = max(abs(step[0] / point[1]), abs(step[1] / point[1]), abs(step[2] / point[3]), abs(step[3] / point[3]))
+        downhill = step[0] * gradient[now, 0] + step[1] * gradient[now, 1] + step[2] * gradient[now, 2] + step[3] * gradient[now, 3]
+        if near and small < STEP:
+            out[0], out[1], out[2], out[3] = trial[0], trial[1], trial[2], abs(trial[3])
+            out[4] = cost - downhill
+            return True
         other = 1 - now
         cost_there = _evaluate(axis, profile, trial, flat[other], newton[other], gradient[other])
-        sweeps += 1
-        length = _norm(scale, step)
-        small = max(abs(step[0] / point[1]), abs(step[1] / point[1]), abs(step[2] / point[3]), abs(step[3] / point[3]))
-        # What rounding makes of the same sum must not count as worse.
-        rounding = 1e-14 * abs(point[1]) + 1e-15 * abs(point[0])
-        if first:
-            radius = min(radius, length)
         if near:
+            # What rounding makes of the same sum must not count as worse.
+            rounding = 1e-13 * abs(point[1]) + 1e-15 * abs(point[0])
             accepted = cost_there <= cost + rounding * (math.sqrt(n * cost) + n * rounding)
             near = accepted
         else:
-            downhill = step[0] * gradient[now, 0] + step[1] * gradient[now, 1] + step[2] * gradient[now, 2] + step[3] * gradient[now, 3]
-            predicted = downhill + damping * length * length
+            length = _norm(scale, step)
+            radius = radius if moved else min(radius, length)
             gain = cost - cost_there if cost_there < 100.0 * cost else -cost
-            ratio = gain / predicted
+            ratio = gain / (downhill + damping * length * length)
             if ratio <= 0.25:
                 shrink = 0.5 if gain >= 0.0 else 0.5 * downhill / (downhill - 0.5 * gain)
                 if cost_there >= 100.0 * cost or shrink < 0.1:
@@ -215,38 +221,64 @@ def fit(axis, profile, out):
             near = accepted and small < NEAR
         if accepted:
             point[:] = trial
-            cost, now = cost_there, other
+            cost, now, moved = cost_there, other, True
             failures = 0
-            first = False
-            if small < STEP and damping == 0.0:
-                converged = True
-                break
         else:
             failures += 1
-    out[:4] = point
-    out[3] = abs(point[3])
-    out[4] = cost
-    return sweeps if converged else -sweeps
+            if failures == 20:
+                return False
+    return False
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
+def _area(axis, profile):
+    """Trapezoid sum. NaN and infinity go through: without them in the flags, fastmath may not assume that there are none."""
+    area = 0.0
+    for i in range(profile.size - 1):
+        area += (profile[i] + profile[i + 1]) * (axis[i + 1] - axis[i])
+    return 0.5 * area
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _extremes(profile):
+    lowest = highest = profile[0]
+    for i in range(profile.size):
+        lowest = min(lowest, profile[i])
+        highest = max(highest, profile[i])
+    return lowest, highest
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def start(axis, profile, out):
-    """Start values of a fit: minimum, range, highest sample and area. Finite profiles only."""
-    lowest = highest = profile[0]
+def _start(axis, profile, out):
+    """Start values of a fit: minimum, range, highest sample and area; whether all samples are finite."""
+    area = _area(axis, profile)
+    if not math.isfinite(area + profile[0]):
+        return False
+    lowest, highest = _extremes(profile)
     peak = 0
-    for i in range(profile.size):
-        lowest = min(lowest, profile[i])
-        if profile[i] > highest:
-            highest = profile[i]
-            peak = i
-    area = 0.0
-    for i in range(profile.size - 1):
-        area += (profile[i] + profile[i + 1] - 2.0 * lowest) * (axis[i + 1] - axis[i])
+    while profile[peak] != highest:
+        peak += 1
     out[0] = lowest
     out[1] = highest - lowest
     out[2] = axis[peak]
-    out[3] = abs(0.5 * area) / (out[1] * math.sqrt(2.0 * math.pi)) if out[1] != 0.0 else 1.0
+    out[3] = 1.0
+    if out[1] != 0.0:
+        out[3] = abs(area - lowest * (axis[axis.size - 1] - axis[0])) / (out[1] * math.sqrt(2.0 * math.pi))
     out[4] = math.nan
+    return True
+
+
+INFINITE, NOT_CONVERGED, CONVERGED = -1, 0, 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def gaussian(axis, profile, out):
+    """Offset, amplitude, mean, sigma and sum of squares into ``out``, which keeps the start values without convergence."""
+    if not _start(axis, profile, out):
+        return INFINITE
+    if profile.size < 4 or out[1] == 0.0 or out[3] == 0.0:
+        return NOT_CONVERGED
+    return CONVERGED if _fit(axis, profile, out) else NOT_CONVERGED
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
@@ -261,13 +293,11 @@ def curve(axis, b, a, m, s, out):
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def moments(axis, profile, offset, mean, sigma):
     """Centre of mass and rms; see :func:`camstream_worker.image.moments.moments`."""
-    total = near = first = 0.0
+    total = first = 0.0
     for i in range(profile.size):
         q = profile[i] - offset
         total += q
-        inside = q if abs(axis[i] - mean) <= 5.0 * sigma else 0.0
-        near += inside
-        first += inside * axis[i]
+        first += q * axis[i] if abs(axis[i] - mean) <= 5.0 * sigma else 0.0
     if total == 0.0:
         total = 1.0
     center = first / total

@@ -1,0 +1,88 @@
+"""What objects say about each other."""
+
+from collections.abc import Collection, Iterator, Set
+
+from camstream.spec import Background, Camera, Pipeline
+from camstream_cli.manifests.documents import Problem
+from camstream_cli.manifests.objects import Key, Placed
+from camstream_cli.manifests.sentences import suggestion
+
+Known = dict[Key, Placed]
+Found = tuple[Placed, Problem]
+
+
+def between(objects: Collection[Placed], broken: Set[Key]) -> list[Found]:
+    """Everything that is wrong between objects which are right on their own.
+
+    :param broken: objects that are there, but not right; to refer to one is no mistake
+    """
+    known: Known = {}
+    for placed in objects:
+        known.setdefault(placed.key, placed)
+    return [*_same_names(objects, known), *_missing(known, broken), *_circles(known)]
+
+
+def _same_names(objects: Collection[Placed], known: Known) -> Iterator[Found]:
+    external: dict[Key, Placed] = {}
+    for placed in objects:
+        first = known[placed.key]
+        if first is not placed:
+            yield _twice(placed, first, ("metadata", "name"), placed.object.name)
+            continue
+        if isinstance(placed.object, Background):
+            continue
+        name = placed.object.external_name
+        first = external.setdefault((placed.kind, placed.object.metadata.namespace, name), placed)
+        if first is not placed:
+            yield _twice(placed, first, ("spec", "externalName"), name)
+
+
+def _twice(placed: Placed, first: Placed, place: tuple[str, ...], name: str) -> Found:
+    message = f"{placed.kind} {name!r} is there twice, first at {first.file}:{first.line}; give one of them another name"
+    return placed, placed.document.problem(place, message)
+
+
+def _missing(known: Known, broken: Set[Key]) -> Iterator[Found]:
+    for placed in known.values():
+        target = _target(placed)
+        if target is None or target in known or target in broken:
+            continue
+        kind, namespace, name = target
+        others = {other: None for *rest, other in known if rest == [kind, namespace]}
+        message = f"{kind} {name!r} is not among these files{suggestion(name, others)}"
+        yield placed, placed.document.problem((*_place(placed), "name"), message)
+
+
+def _circles(known: Known) -> Iterator[Found]:
+    """Each circle of pipelines, told at the first of them."""
+    told: set[Key] = set()
+    for placed in known.values():
+        chain = [placed.key]
+        while (step := _target(known[chain[-1]])) in known and step not in chain:
+            chain.append(step)
+        if step == placed.key and step not in told:
+            told.update(chain)
+            names = " -> ".join(name for _, _, name in (*chain, step))
+            yield placed, placed.document.problem(_place(placed), f"pipelines in a circle: {names}; let one of them read a camera")
+
+
+def _target(placed: Placed) -> Key | None:
+    """Key of the object that another one reads."""
+    namespace = placed.object.metadata.namespace
+    match placed.object:
+        case Camera():
+            return None
+        case Background(spec=spec):
+            return "Camera", namespace, spec.camera.name
+        case Pipeline(spec=spec) if spec.input.camera:
+            return "Camera", namespace, spec.input.camera.name
+        case Pipeline(spec=spec) if spec.input.pipeline:
+            return "Pipeline", namespace, spec.input.pipeline.name
+    return None
+
+
+def _place(placed: Placed) -> tuple[str, ...]:
+    match placed.object:
+        case Pipeline(spec=spec):
+            return "spec", "input", "camera" if spec.input.camera else "pipeline"
+    return "spec", "camera"

@@ -1,0 +1,357 @@
+"""The CRDs on a real API server: what it accepts, what it refuses and with which words, and what it fills in."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_server import Answer, ApiServer, binary, running_api_server
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from waiting import wait_for
+
+from camstream.spec import KINDS, parse_object
+
+ROOT = Path(__file__).parents[2]
+API = "/apis/camstream.dev/v1alpha1"
+
+SIMULATION: dict[str, Any] = {"simulation": {}}
+CAMERA: dict[str, Any] = {"source": SIMULATION}
+PIPELINE: dict[str, Any] = {"input": {"camera": {"name": "demo"}}}
+BACKGROUND: dict[str, Any] = {"camera": {"name": "demo"}}
+
+
+def make(kind: str, spec: dict[str, Any], name: str = "demo", **more: Any) -> dict[str, Any]:
+    return {"apiVersion": "camstream.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec, **more}
+
+
+def path(kind: str) -> str:
+    return f"{API}/namespaces/default/{KINDS[kind].plural}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
+        for file in sorted((ROOT / "crds").glob("*.yaml")):
+            crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            answer = server.request("POST", crds, YAML(typ="safe").load(file))
+            assert answer.status == 201, answer.message
+            created = answer.body["metadata"]["name"]
+            wait_for(f"{created} is established", lambda: _established(server.request("GET", f"{crds}/{created}")))  # noqa: B023
+        yield server
+
+
+def _established(crd: Answer) -> bool:
+    conditions = crd.body.get("status", {}).get("conditions") or []
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+
+@pytest.fixture
+def create(server: ApiServer) -> Iterator[Any]:
+    """Create objects that are deleted at the end."""
+    made = []
+
+    def create(thing: dict[str, Any], query: str = "") -> Answer:
+        answer = server.request("POST", path(thing["kind"]) + query, thing)
+        if answer.status == 201:
+            made.append(f"{path(thing['kind'])}/{thing['metadata']['name']}")
+        return answer
+
+    yield create
+    for url in made:
+        server.request("DELETE", url)
+
+
+ACCEPTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "smallest camera": ("Camera", CAMERA),
+    "smallest pipeline": ("Pipeline", PIPELINE),
+    "smallest background": ("Background", BACKGROUND),
+    "epics by prefix": ("Camera", {"source": {"epics": {"prefix": "GUN-CAM-01"}}}),
+    "epics by three PVs": ("Camera", {"source": {"epics": {"image": "A:I", "width": "A:W", "height": "A:H"}}}),
+    "external name with upper case": ("Camera", {**CAMERA, "externalName": "SARES20-CAMS142-M5"}),
+    "IPv6 address": ("Pipeline", {"input": {"address": "tcp://[::1]:9999"}}),
+    "slices in a good region": ("Pipeline", {**PIPELINE, "processing": {"goodRegion": {}, "slices": {"count": 3}}}),
+    "threads without averaging": ("Pipeline", {**PIPELINE, "threads": 8}),
+    "averaging with one thread": ("Pipeline", {**PIPELINE, "processing": {"averaging": 3, "accumulate": {"frames": 2}}}),
+    "background by id": ("Camera", {**CAMERA, "background": {"name": "cam_20261121_070000_000001"}}),
+    "largest pulse id": ("Pipeline", {**PIPELINE, "selection": {"pulseIds": {"first": 1, "last": 2**63 - 1}}}),
+    "fraction": ("Pipeline", {**PIPELINE, "processing": {"scale": 0.125, "rotation": {"angle": -3.5}}}),
+}
+
+
+@pytest.mark.parametrize(("kind", "spec"), ACCEPTED.values(), ids=ACCEPTED)
+def test_accepted(create: Any, kind: str, spec: dict[str, Any]) -> None:
+    answer = create(make(kind, spec), "?fieldValidation=Strict")
+    assert answer.status == 201, answer.message
+    assert parse_object(make(kind, spec))
+
+
+NO_RULE = ""
+REFUSED: dict[str, tuple[str, dict[str, Any], str, str]] = {
+    "no source": ("Camera", {}, NO_RULE, "spec.source: Required value"),
+    "no kind of source": ("Camera", {"source": {}}, "set exactly one of simulation, bsread, epics, hdf5; found none", "spec.source"),
+    "two kinds of source": (
+        "Camera",
+        {"source": {"simulation": {}, "epics": {"prefix": "A"}}},
+        "set exactly one of simulation, bsread, epics, hdf5; found simulation epics",
+        "spec.source",
+    ),
+    "epics without PVs": ("Camera", {"source": {"epics": {}}}, "set prefix, or all of image, width and height", "spec.source.epics"),
+    "epics with two PVs": (
+        "Camera",
+        {"source": {"epics": {"image": "A", "width": "B"}}},
+        "set prefix, or all of image, width and height",
+        "spec.source.epics",
+    ),
+    "no input": ("Pipeline", {"input": {}}, "set exactly one of camera, pipeline, address; found none", "spec.input"),
+    "three inputs": (
+        "Pipeline",
+        {"input": {"camera": {"name": "a"}, "pipeline": {"name": "b"}, "address": "tcp://c:1"}},
+        "set exactly one of camera, pipeline, address; found camera pipeline address",
+        "spec.input",
+    ),
+    "slices without a good region": (
+        "Pipeline",
+        {**PIPELINE, "processing": {"slices": {}}},
+        "slices are cut from the good region; set goodRegion too",
+        "spec.processing",
+    ),
+    "threads with averaging": (
+        "Pipeline",
+        {**PIPELINE, "threads": 2, "processing": {"averaging": 3}},
+        "averaging and accumulate depend on the order of frames; set threads to 1",
+        "spec",
+    ),
+    "threads with accumulate": (
+        "Pipeline",
+        {**PIPELINE, "threads": 2, "processing": {"accumulate": {}}},
+        "averaging and accumulate depend on the order of frames; set threads to 1",
+        "spec",
+    ),
+    "background id with a slash": (
+        "Camera",
+        {**CAMERA, "background": {"name": "../other"}},
+        "name must be a plain id, without a slash and without a dot in front",
+        "spec.background",
+    ),
+    "background id with a backslash": (
+        "Pipeline",
+        {**PIPELINE, "processing": {"background": {"name": "a\\b"}}},
+        "name must be a plain id, without a slash and without a dot in front",
+        "spec.processing.background",
+    ),
+    "width of nothing": ("Camera", {"source": {"simulation": {"width": 0}}}, NO_RULE, "greater than or equal to 1"),
+    "no frames per second": ("Camera", {"source": {"simulation": {"frameRate": 0}}}, NO_RULE, "should be greater than 0"),
+    "noise above 1": ("Camera", {"source": {"simulation": {"noise": 1.5}}}, NO_RULE, "less than or equal to 1"),
+    "level of 1": ("Pipeline", {**PIPELINE, "processing": {"widthLevel": 1}}, NO_RULE, "should be less than 1"),
+    "text for a number": ("Camera", {"source": {"simulation": {"width": "100"}}}, NO_RULE, "must be of type integer"),
+    "unknown word": ("Pipeline", {"input": {"camera": {"name": "a"}, "mode": "sub"}}, NO_RULE, 'supported values: "Sub", "Pull"'),
+    "slash in an external name": ("Camera", {**CAMERA, "externalName": "a/b"}, NO_RULE, "spec.externalName in body should match"),
+    "external name too long": ("Camera", {**CAMERA, "externalName": "a" * 129}, NO_RULE, "may not be more than 128"),
+    "too many aliases": ("Camera", {**CAMERA, "aliases": [str(n) for n in range(33)]}, NO_RULE, "must have at most 32 items"),
+    "address without a port": ("Pipeline", {"input": {"address": "tcp://host"}}, NO_RULE, "spec.input.address in body should match"),
+    "negative pulse id": ("Pipeline", {**PIPELINE, "selection": {"pulseIds": {"first": -1}}}, NO_RULE, "greater than or equal to 0"),
+    "too many frames": ("Background", {**BACKGROUND, "frames": 100_001}, NO_RULE, "less than or equal to 100000"),
+}
+
+
+@pytest.mark.parametrize(("kind", "spec", "rule", "also"), REFUSED.values(), ids=REFUSED)
+def test_refused_by_the_api_server_and_by_the_model(create: Any, kind: str, spec: dict[str, Any], rule: str, also: str) -> None:
+    answer = create(make(kind, spec))
+    assert answer.status == 422, answer
+    assert rule in answer.message
+    assert also in answer.message
+    with pytest.raises(ValidationError) as raised:
+        # As strict as an API server: a text is no number.
+        KINDS[kind].model_validate_json(json.dumps(make(kind, spec)), strict=True)
+    assert rule in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a" * 41, "metadata.name: at most 40 characters"),
+        ("with.dot", "metadata.name: only lower-case letters, digits and, between them, dashes"),
+    ],
+)
+def test_name_from_which_no_service_name_can_be_made_is_refused(create: Any, kind: str, name: str, words: str) -> None:
+    spec = {"Camera": CAMERA, "Pipeline": PIPELINE, "Background": BACKGROUND}[kind]
+    assert words in create(make(kind, spec, name)).message
+    assert create(make(kind, spec, "a" * 40)).status == 201
+
+
+EDITS: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
+    "live field": ("Camera", CAMERA, {**CAMERA, "geometry": {"mirror": {"x": True}}}, ""),
+    "other source": ("Camera", CAMERA, {"source": {"epics": {"prefix": "A"}}}, ""),
+    "external name stays": ("Camera", {**CAMERA, "externalName": "A"}, {**CAMERA, "externalName": "A", "groups": ["g"]}, ""),
+    "external name changed": (
+        "Camera",
+        {**CAMERA, "externalName": "A"},
+        {**CAMERA, "externalName": "B"},
+        "spec.externalName: Invalid value",
+    ),
+    "external name added": (
+        "Pipeline",
+        PIPELINE,
+        {**PIPELINE, "externalName": "B"},
+        "externalName: cannot be added, changed or removed later; delete the object and create it anew",
+    ),
+    "external name removed": (
+        "Pipeline",
+        {**PIPELINE, "externalName": "A"},
+        PIPELINE,
+        "externalName: cannot be added, changed or removed later; delete the object and create it anew",
+    ),
+    "background as it was": ("Background", BACKGROUND, {**BACKGROUND, "frames": 10}, ""),
+    "frames of a background": (
+        "Background",
+        BACKGROUND,
+        {**BACKGROUND, "frames": 11},
+        "a background cannot change; delete it and create another one",
+    ),
+    "camera of a background": (
+        "Background",
+        BACKGROUND,
+        {"camera": {"name": "other"}},
+        "a background cannot change; delete it and create another one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "before", "after", "words"), EDITS.values(), ids=EDITS)
+def test_edit(server: ApiServer, create: Any, kind: str, before: dict[str, Any], after: dict[str, Any], words: str) -> None:
+    thing = create(make(kind, before)).body
+    answer = server.request("PUT", f"{path(kind)}/demo", {**make(kind, after), "metadata": thing["metadata"]})
+    assert answer.status == (422 if words else 200), answer.message
+    assert words in answer.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [("Camera", CAMERA), ("Pipeline", PIPELINE), ("Background", BACKGROUND), ("Camera", {**CAMERA, "output": {"port": 1}})],
+)
+def test_api_server_fills_in_the_defaults_of_the_models(create: Any, kind: str, spec: dict[str, Any]) -> None:
+    filled = create(make(kind, spec)).body["spec"]
+    ours = parse_object(make(kind, spec)).spec
+    assert filled == _without_nothing(ours.to_full_dict())
+    assert type(ours).model_validate(filled) == ours
+
+
+def _without_nothing(value: Any) -> Any:
+    """Kubernetes leaves out what is not set."""
+    if isinstance(value, dict):
+        return {key: _without_nothing(inner) for key, inner in value.items() if inner is not None and inner != []}
+    return value
+
+
+def test_unknown_field_is_dropped_and_refused_where_a_client_asks_for_it(create: Any) -> None:
+    thing = make("Camera", {"source": {"simulation": {"widht": 5}}})
+    strict = create(thing, "?fieldValidation=Strict")
+    assert 'unknown field "spec.source.simulation.widht"' in strict.message
+    assert "widht" not in create(thing).body["spec"]["source"]["simulation"]
+
+
+def test_null_is_a_field_that_is_not_set(create: Any) -> None:
+    # As written by people who comment out a value; kubectl sends it as it is.
+    answer = create(make("Pipeline", {**PIPELINE, "threads": None, "processing": None}))
+    assert answer.status == 201, answer.message
+    assert answer.body["spec"]["threads"] == 1
+
+
+def test_status_is_a_subresource_that_does_not_count_as_a_generation(server: ApiServer, create: Any) -> None:
+    created = create(make("Camera", CAMERA, status={"phase": "Running"})).body
+    assert "status" not in created
+    status = {"phase": "Running", "conditions": [_ready("True")]}
+    answer = server.request("PUT", f"{path('Camera')}/demo/status", {**created, "status": status})
+    assert answer.status == 200, answer.message
+    assert answer.body["status"] == status
+    assert answer.body["metadata"]["generation"] == 1
+
+
+def test_conditions_are_merged_by_type(server: ApiServer, create: Any) -> None:
+    create(make("Camera", CAMERA))
+    for owner, condition in (("one", _ready("True")), ("two", {**_ready("True"), "type": "Active"})):
+        body = {
+            "apiVersion": "camstream.dev/v1alpha1",
+            "kind": "Camera",
+            "metadata": {"name": "demo"},
+            "status": {"conditions": [condition]},
+        }
+        url = f"{path('Camera')}/demo/status?fieldManager={owner}&force=true"
+        answer = server.request("PATCH", url, body, "application/apply-patch+yaml")
+        assert answer.status == 200, answer.message
+    assert [c["type"] for c in answer.body["status"]["conditions"]] == ["Ready", "Active"]
+
+
+def test_condition_without_a_time_is_refused(server: ApiServer, create: Any) -> None:
+    created = create(make("Camera", CAMERA)).body
+    condition = {key: value for key, value in _ready("True").items() if key != "lastTransitionTime"}
+    answer = server.request("PUT", f"{path('Camera')}/demo/status", {**created, "status": {"conditions": [condition]}})
+    assert "status.conditions[0].lastTransitionTime: Required value" in answer.message
+
+
+def test_objects_are_found_by_their_external_name_and_class(server: ApiServer, create: Any) -> None:
+    create(make("Camera", {**CAMERA, "externalName": "SARES20-CAMS142-M5"}, "first"))
+    create(make("Camera", {**CAMERA, "worker": {"className": "big"}}, "second"))
+    assert _found(server, "Camera", "spec.externalName=SARES20-CAMS142-M5") == ["first"]
+    assert _found(server, "Camera", "spec.worker.className=big") == ["second"]
+    create(make("Background", {"camera": {"name": "first"}}, "dark"))
+    assert _found(server, "Background", "spec.camera.name=first") == ["dark"]
+
+
+def test_kubectl_shows_what_people_look_for(server: ApiServer, create: Any) -> None:
+    created = create(make("Camera", {**CAMERA, "externalName": "EXT"})).body
+    status = {
+        "phase": "Running",
+        "conditions": [_ready("True")],
+        "input": "simulation",
+        "image": {"width": 1280, "height": 960, "size": "1280x960"},
+        "clients": 2,
+        "stream": {"address": "tcp://cam-demo:9999"},
+    }
+    server.request("PUT", f"{path('Camera')}/demo/status", {**created, "status": status})
+    create(make("Pipeline", PIPELINE))
+    create(make("Background", BACKGROUND))
+    head, row = _kubectl(server, "get", "cam").splitlines()
+    assert head.split() == ["NAME", "PHASE", "READY", "SOURCE", "SIZE", "CLIENTS", "AGE"]
+    assert row.split()[:6] == ["demo", "Running", "True", "simulation", "1280x960", "2"]
+    wide = _kubectl(server, "get", "cam", "-o", "wide")
+    assert "tcp://cam-demo:9999" in wide
+    assert "EXT" in wide
+    assert _kubectl(server, "get", "cpl").split()[:6] == ["NAME", "PHASE", "READY", "INPUT", "SIZE", "CLIENTS"]
+    assert _kubectl(server, "get", "cbg").split()[:3] == ["NAME", "PHASE", "CAMERA"]
+    assert sorted(_kubectl(server, "get", "camstream", "-o", "name").split()) == [
+        "background.camstream.dev/demo",
+        "camera.camstream.dev/demo",
+        "pipeline.camstream.dev/demo",
+    ]
+
+
+def test_kubectl_explains_a_field_and_how_it_may_change(server: ApiServer) -> None:
+    text = _kubectl(server, "explain", "cameras.spec.source.simulation.frameRate")
+    assert "Frames per second [Hz]" in text
+    assert "(live)" in text
+
+
+def test_every_sample_is_accepted_by_the_api_server(server: ApiServer) -> None:
+    for folder in ("configs/demo", "configs/samples"):
+        _kubectl(server, "create", "--dry-run=server", "--validate=strict", "-R", "-f", str(ROOT / folder))
+
+
+def _ready(status: str) -> dict[str, Any]:
+    return {"type": "Ready", "status": status, "reason": "Running", "message": "", "lastTransitionTime": "2026-11-21T07:00:00Z"}
+
+
+def _found(server: ApiServer, kind: str, selector: str) -> list[str]:
+    answer = server.request("GET", f"{path(kind)}?fieldSelector={selector}")
+    return [item["metadata"]["name"] for item in answer.body["items"]]
+
+
+def _kubectl(server: ApiServer, *arguments: str) -> str:
+    command = [binary("kubectl"), f"--kubeconfig={server.kubeconfig}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
