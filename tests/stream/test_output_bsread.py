@@ -8,15 +8,16 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import zmq
+from ports import free_port
+from waiting import wait_for
+from workers import Reader, reader
+
 from camstream.frame import Timestamp
 from camstream.spec.fields import OutputMode
 from camstream.spec.output import StreamOutput
 from camstream_worker.counters import Counters
 from camstream_worker.outputs.bsread import AddressInUse, BsreadOutput
 from camstream_worker.runtime.clients import ClientCount
-from ports import free_port
-from waiting import wait_for
-from workers import Reader, reader
 
 NOW = Timestamp(1_700_000_000, 0)
 
