@@ -31,9 +31,10 @@ def generated() -> dict[Path, str]:
     return files | {Path("docs/reference") / name: text for name, text in reference.pages().items()}
 
 
-def main() -> None:
+def main(root: Path = ROOT) -> None:
+    """Write the files that are not yet as they should be."""
     for path, text in generated().items():
-        target = ROOT / path
+        target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists() or target.read_text(encoding="utf-8") != text:
             target.write_text(text, encoding="utf-8")

@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
         return check(args.paths)
     if not manifests.objects:
         raise CamstreamError(f"there is no Camera or Pipeline in {', '.join(map(str, args.paths))}")
+    for note in manifests.notes:
+        print(f"{note} (note)")
     try:
         asyncio.run(_supervise(args, manifests))
     except* BrokenPipeError:
@@ -79,7 +81,8 @@ async def _supervise(args: argparse.Namespace, manifests: Followed) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
+            loop.add_signal_handler(number, stop.set)
     if args.duration is not None:
         loop.call_later(args.duration, stop.set)
     backgrounds = BackgroundFolder(args.backgrounds.expanduser())
@@ -99,9 +102,12 @@ async def _tell(args: argparse.Namespace, folder: Path, supervisor: Supervisor, 
     screen: Screen = LiveTable(terminal) if terminal.is_terminal and not args.no_table else Lines()
     try:
         while not stop.is_set():
-            views = supervisor.views()
-            write_state(folder, state.model_copy(update={"objects": views, "problems": manifests.problems}))
-            screen.show(views, manifests.problems)
+            views, problems = supervisor.views(), manifests.problems
+            try:
+                write_state(folder, state.model_copy(update={"objects": views, "problems": problems}))
+            except OSError as error:
+                problems = [*problems, f"cannot write to {folder}: {error.strerror}; `camstream status` is not up to date"]
+            screen.show(views, problems)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TELL_S)
     finally:

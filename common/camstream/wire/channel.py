@@ -67,7 +67,7 @@ class ChannelHeader:
     def dtype(self) -> np.dtype[Any]:
         """Type of an element; that of a string's bytes is uint8."""
         # By name: the code q would make arrays of long long, which numba takes for another type than int64.
-        return np.dtype(self.type if self.type in CODES else "uint8").newbyteorder(_ORDER[self.encoding])
+        return np.dtype(self.type if self.type in CODES else "uint8").newbyteorder(">" if self.encoding == "big" else "<")
 
     @property
     def array_shape(self) -> tuple[int, ...]:

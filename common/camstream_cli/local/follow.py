@@ -6,7 +6,7 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
-from camstream.spec import Camera, Pipeline
+from camstream.spec import Background, Camera, Pipeline
 from camstream_cli.manifests import Manifests, Placed, load
 from camstream_cli.manifests.documents import SUFFIXES
 
@@ -39,6 +39,11 @@ class Followed:
         self._placed = take_over(self._placed, found)
         self.problems = [str(problem) for problem in found.problems]
         self.notes = [str(note) for note in found.notes]
+        self.notes += [
+            f"{placed.file}:{placed.line}: Background {placed.object.name!r} is left out: backgrounds are collected on a cluster only"
+            for placed in self._placed
+            if isinstance(placed.object, Background)
+        ]
 
     async def follow(self, edited: Callable[[], None], stop: asyncio.Event) -> None:
         """Look whenever one of the files, or a manifest in one of the folders, is edited; then call ``edited``."""
@@ -59,7 +64,7 @@ class Followed:
         changes = awatch(*folders, watch_filter=concerns_us, stop_event=stop, recursive=recursive, debounce=LONGEST_MS, step=QUIET_MS)
         try:
             async for _ in changes:
-                self.look()
+                await asyncio.to_thread(self.look)
                 edited()
         except OSError as error:
             self.problems = [f"edits are not followed any more ({error}); start `camstream run` again to take them over"]

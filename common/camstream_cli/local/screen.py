@@ -33,7 +33,7 @@ class LiveTable:
     """A table that stays in place, with what is wrong below it."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, auto_refresh=False, vertical_overflow="visible")
+        self._live = Live(console=console, auto_refresh=False)
         self._live.start()
 
     def show(self, views: Sequence[ObjectView], problems: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ class Lines:
                     _say(f"  {log_line}")
         self._told = {key: object_line(view) for key, view in now.items()}
         if list(problems) != list(self._problems):
-            for line in edit_problems(problems) or ["the manifests are right again"]:
+            for line in edit_problems(problems) or ["all manifests are right again"]:
                 _say(line)
         self._problems = problems
         if not self._steps_told and views and all(view.phase is not Phase.STARTING for view in views):
@@ -91,7 +91,7 @@ def next_steps(views: Sequence[ObjectView]) -> list[str]:
 
 
 def edit_problems(problems: Sequence[str]) -> list[str]:
-    return ["the manifests have problems; what a broken file said before goes on:", *problems] if problems else []
+    return ["not all is well; what a broken file said before goes on:", *problems] if problems else []
 
 
 def failure_log(view: ObjectView) -> list[str]:

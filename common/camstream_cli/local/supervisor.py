@@ -1,6 +1,7 @@
 """Keeps one worker running per object: what the operator and Kubernetes do on a cluster."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,7 +90,9 @@ class Supervisor:
             if stopped(thing) or isinstance(config, SpecError):
                 continue
             if worker := self._workers.get(key):
-                worker.use(config)
+                with contextlib.suppress(OSError):
+                    # A full disk is no reason to stop cameras. The status says that the edit is not applied; it is tried again.
+                    worker.use(config)
             else:
                 self._workers[key] = WorkerProcess(self._folder / key.folder, config, http, self._changed.set, self._log_level)
 

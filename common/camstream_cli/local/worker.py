@@ -67,7 +67,6 @@ class WorkerProcess:
         self._http, self._changed, self._log_level = http, changed, log_level
         self._stopping = False
         self._asked = asyncio.Event()
-        folder.mkdir(mode=0o700, exist_ok=True)
         self._task = asyncio.create_task(self._run(), name=f"worker {folder.name}")
 
     @property
@@ -75,15 +74,18 @@ class WorkerProcess:
         return f"http://{self.config.http_host}:{self.config.http_port}/status"
 
     def use(self, config: WorkerConfig) -> None:
-        """Take another configuration: by its file where the fields are live, with a new process otherwise."""
+        """Take another configuration: by its file where the fields are live, with a new process otherwise.
+
+        :raises OSError: if the file cannot be written; nothing has changed then
+        """
         found = list(changes(self.config, config))
         if not found:
             return
-        self.config = config
         if self.pid is not None and all(change.change is Change.LIVE for change in found):
-            self._write_config()
+            self._write_config(config)
         else:
             self._asked.set()
+        self.config = config
 
     async def stop(self) -> None:
         """End the process; returns when it is gone."""
@@ -96,7 +98,10 @@ class WorkerProcess:
         while not self._stopping:
             self._asked.clear()
             started = time.monotonic()
-            ended = await self._life()
+            try:
+                ended = await self._life()
+            except OSError as error:
+                ended = ExitStatus(reason="CannotStart", message=f"the worker cannot be started: {error}")
             if ended is None:
                 delay = FIRST_DELAY_S
                 continue
@@ -116,7 +121,7 @@ class WorkerProcess:
 
         :returns: how it ended, or None where it was ended because something was asked for
         """
-        self._write_config()
+        self._write_config(self.config)
         self._termination_file.unlink(missing_ok=True)
         process = await self._start()
         self.pid, self.exit = process.pid, None
@@ -171,8 +176,9 @@ class WorkerProcess:
         except (aiohttp.ClientError, TimeoutError, ValidationError):
             return None
 
-    def _write_config(self) -> None:
-        replace_file(self._config_file, json.dumps(self.config.to_full_dict(), indent=1))
+    def _write_config(self, config: WorkerConfig) -> None:
+        self._config_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(self._config_file, json.dumps(config.to_full_dict(), indent=1))
 
     def _how_it_ended(self, code: int) -> ExitStatus:
         """In its own words, or else in those of the system and the end of its log."""

@@ -64,7 +64,9 @@ def test_replaced_file_has_a_new_digest(folder: Path) -> None:
     first = store.find("dark", None)
     (folder / "dark.npy").write_bytes(b"another")
     second = store.find("dark", None)
-    assert first and second and first.sha256 != second.sha256
+    assert first is not None
+    assert second is not None
+    assert first.sha256 != second.sha256
 
 
 def test_without_a_name_and_a_camera_there_is_nothing_to_find(folder: Path) -> None:

@@ -28,7 +28,7 @@ def test_camera_listens_where_its_endpoint_says() -> None:
 def test_pipeline_reads_the_stream_of_the_object_it_refers_to() -> None:
     camera, first = make_camera(externalName="SAT-CM-01"), make_pipeline("first")
     second = make_pipeline("second", input={"pipeline": {"name": "first"}})
-    things = [camera, first, second]
+    things: list[Camera | Pipeline] = [camera, first, second]
     assert build_config(first, things, endpoints(*things), None).input_address == "tcp://127.0.0.1:12000"
     config = build_config(second, things, endpoints(*things), None)
     assert config.input_address == "tcp://127.0.0.1:12001"
@@ -87,7 +87,7 @@ def test_camera_that_sends_to_one_receiver_only_cannot_be_read() -> None:
 
 def test_background_is_handed_on_only_to_who_asks_for_one() -> None:
     camera, plain, asking = make_camera(), make_pipeline("plain"), make_pipeline("asking", processing={"background": {}})
-    things = [camera, plain, asking]
+    things: list[Camera | Pipeline] = [camera, plain, asking]
     assert build_config(plain, things, endpoints(*things), STORED).background is None
     assert build_config(asking, things, endpoints(*things), STORED).background == STORED
 

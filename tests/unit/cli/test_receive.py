@@ -159,13 +159,13 @@ def test_unknown_name_is_answered_with_the_names_there_are() -> None:
 def test_name_of_several_streams_is_answered_with_their_addresses() -> None:
     camera = make_view(kind="Camera", address="tcp://127.0.0.1:12000")
     states = state_of(camera, make_view())
-    with pytest.raises(CamstreamError, match="camera/fit at tcp://127.0.0.1:12000, pipeline/fit at tcp://127.0.0.1:12001"):
+    with pytest.raises(CamstreamError, match=r"camera/fit at tcp://127\.0\.0\.1:12000, pipeline/fit at tcp://127\.0\.0\.1:12001"):
         find_target("fit", None, states)
     assert find_target("camera/fit", None, states) == Target("tcp://127.0.0.1:12000")
 
 
 def test_object_without_a_stream_says_why() -> None:
-    with pytest.raises(CamstreamError, match="pipeline 'fit' has no stream .*port 1 is taken"):
+    with pytest.raises(CamstreamError, match=r"pipeline 'fit' has no stream .*port 1 is taken"):
         find_target("fit", None, state_of(make_view(address=None, phase=Phase.FAILED, message="port 1 is taken")))
 
 

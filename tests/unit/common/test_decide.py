@@ -224,7 +224,9 @@ STORED = StoredBackground(name="GUN_1", path="/backgrounds/GUN_1.npy", sha256=SH
         pytest.param({"name": "dark"}, None, None, ("False", "NotFound"), "background 'dark' does not exist", id="no such name"),
         pytest.param({}, STORED, BackgroundUse(name="GUN_1", sha256=SHA), ("True", "Loaded"), "", id="in use"),
         pytest.param({}, STORED, None, ("False", "NotLoaded"), "does not use the background", id="not in use"),
-        pytest.param({}, STORED, BackgroundUse(name="GUN_0", sha256="b" * 64), ("False", "Outdated"), "still uses", id="another one in use"),
+        pytest.param(
+            {}, STORED, BackgroundUse(name="GUN_0", sha256="b" * 64), ("False", "Outdated"), "still uses", id="another one in use"
+        ),
     ],
 )
 def test_background_loaded_says_what_happened_to_the_background(

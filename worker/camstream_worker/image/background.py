@@ -12,25 +12,24 @@ def as_background(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint16]:
     return background
 
 
-def subtract_clipped(image: Image, background: npt.NDArray[np.uint16]) -> Image:
+def in_type(background: npt.NDArray[np.uint16], dtype: np.dtype[np.generic]) -> Image:
+    """The background in an image's type, cut at its upper limit: what is above takes every pixel to zero all the same."""
+    if dtype.kind in "iu" and np.iinfo(dtype).max < np.iinfo(np.uint16).max:
+        background = np.minimum(background, np.iinfo(dtype).max)
+    return background.astype(dtype, copy=False)
+
+
+def subtract_clipped(image: Image, background: Image) -> Image:
     """Subtract a background, never going below zero. The pixel type stays; the inputs are not modified.
 
     Unsigned pixels would wrap on a plain ``image - background``.
 
     :param image: shape (y, x)
-    :param background: same shape
+    :param background: same shape and type
     """
-    fitting = same_type(background, image.dtype)
-    result = np.maximum(image, fitting)
-    np.subtract(result, fitting, out=result)
+    result = np.maximum(image, background)
+    np.subtract(result, background, out=result)
     return result
-
-
-def same_type(background: npt.NDArray[np.uint16], dtype: np.dtype[np.generic]) -> Image:
-    """The background in an image's type, cut at its upper limit: what is above takes every pixel to zero all the same."""
-    if dtype.kind in "iu" and np.iinfo(dtype).max < np.iinfo(np.uint16).max:
-        background = np.minimum(background, np.iinfo(dtype).max)
-    return background.astype(dtype, copy=False)
 
 
 def subtract_signed(image: Image, background: npt.NDArray[np.uint16]) -> npt.NDArray[np.int32]:

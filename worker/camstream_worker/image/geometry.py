@@ -9,6 +9,8 @@ from camstream.errors import ShapeMismatch
 from camstream.frame import Axis, Image
 
 UINT16_MAX = 65535
+UNSIGNED = (np.dtype(np.uint8), np.dtype(np.uint16))
+"""What cameras send, and what the kernels for images are made for."""
 
 
 class Region(NamedTuple):
@@ -52,24 +54,30 @@ def is_inside(region: Region, shape: tuple[int, ...]) -> bool:
 def bin_image(image: Image, x: int, y: int, mean: bool) -> npt.NDArray[np.uint16]:
     """Combine blocks of ``x`` by ``y`` pixels into one, by sum or mean. What does not fill a block is dropped.
 
-    The result is uint16, cut (not wrapped) at both ends; a mean is rounded towards zero. The compiled form is
-    :func:`camstream_worker.image.kernels.binning.bin_image`.
+    The result is uint16, cut (not wrapped) at both ends; a mean is rounded towards zero.
 
     :raises ShapeMismatch: if no block fits
     """
+    if image.shape[0] < y or image.shape[1] < x:
+        raise ShapeMismatch(f"binning {x}x{y} needs an image of that size at least, found {image.shape[1]}x{image.shape[0]}: bin less")
+    if image.dtype not in UNSIGNED or x * y > UINT16_MAX or not image.flags.c_contiguous:
+        return bin_plain(image, x, y, mean)
+    # Imported here, because numba costs 0.3 s and 60 MB, and most cameras do not bin.
+    from camstream_worker.image.kernels import binning as kernel
+
+    out = np.empty((image.shape[0] // y, image.shape[1] // x), np.uint16)
+    kernel.bin_image(image, x, y, mean, out)
+    return out
+
+
+def bin_plain(image: Image, x: int, y: int, mean: bool) -> npt.NDArray[np.uint16]:
+    """The numpy form of :func:`bin_image`, for all pixel types."""
     height, width = image.shape[0] // y, image.shape[1] // x
-    check_bins(image.shape, x, y)
     blocks = image[: height * y, : width * x].reshape(height, y, width, x)
     total = blocks.sum(axis=(1, 3), dtype=np.float64 if image.dtype.kind == "f" else np.int64)
     if mean:
         total = total / (x * y)
     return np.clip(total, 0, UINT16_MAX).astype(np.uint16)
-
-
-def check_bins(shape: tuple[int, ...], x: int, y: int) -> None:
-    """:raises ShapeMismatch: if an image of this shape has no whole block"""
-    if shape[0] < y or shape[1] < x:
-        raise ShapeMismatch(f"binning {x}x{y} needs an image of at least this size, found {shape[1]}x{shape[0]}: use a smaller binning")
 
 
 def bin_axis(axis: Axis, size: int) -> Axis:

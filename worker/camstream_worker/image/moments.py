@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from camstream_worker.image.kernels import fit as kernel
+
 
 class Moments(NamedTuple):
     """In the unit of the axis."""
@@ -18,8 +20,15 @@ def moments(axis: npt.NDArray[np.float64], profile: npt.NDArray[np.float64], off
     """Centre of mass and rms of what is above the offset and within five sigma of the mean.
 
     Weights are shares of the *whole* profile, also of what is cut away (cam_server, section 6.3). They say little
-    where most of the sum is noise. The compiled form is :func:`camstream_worker.image.kernels.fit.moments`.
+    where most of the sum is noise. NaN where the fit has no finite numbers.
     """
+    if not math.isfinite(offset + mean + sigma):
+        return Moments(math.nan, math.nan)
+    return Moments(*kernel.moments(axis, profile, offset, mean, sigma))
+
+
+def moments_plain(axis: npt.NDArray[np.float64], profile: npt.NDArray[np.float64], offset: float, mean: float, sigma: float) -> Moments:
+    """The numpy form of :func:`moments`, for finite numbers."""
     weights = profile - offset
     total = weights.sum()
     if total != 0:

@@ -59,10 +59,11 @@ class BsreadOutput:
         )
         self._publishes = spec.mode is OutputMode.PUB
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB if self._publishes else zmq.PUSH)
-        self._socket.linger = LINGER_MS
-        self._queue_size = self._socket.sndhwm = spec.queue_size
+        self._socket.setsockopt(zmq.LINGER, LINGER_MS)
+        self._socket.setsockopt(zmq.SNDHWM, spec.queue_size)
+        self._queue_size = spec.queue_size
         self._lossy = True
-        self.monitor = self._socket.get_monitor_socket(
+        self.monitor: zmq.Socket[bytes] = self._socket.get_monitor_socket(
             zmq.Event.HANDSHAKE_SUCCEEDED
             | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
             | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
@@ -80,7 +81,7 @@ class BsreadOutput:
             if error.errno == zmq.EADDRINUSE:
                 raise AddressInUse(f"{address} is in use by another program; choose another port (output.port)") from error
             raise
-        self.address: str = spec.connect or self._socket.last_endpoint.decode()
+        self.address = spec.connect or self._socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
 
     def send(self, values: Mapping[str, Any], pulse_id: int, timestamp: Timestamp) -> bool:
         """Send one message whole, or drop it whole and count it.
@@ -101,7 +102,8 @@ class BsreadOutput:
         """Keep what may wait for one client below the bound in bytes."""
         allowed = max(min(self._spec.queue_size, self._spec.queue_mebibytes * 2**20 // max(size, 1)), 1)
         if allowed != self._queue_size:
-            self._queue_size = self._socket.sndhwm = allowed
+            self._socket.setsockopt(zmq.SNDHWM, allowed)
+            self._queue_size = allowed
 
     def _publish(self, parts: list[Any]) -> bool:
         """Send to every client that has room.
@@ -111,7 +113,7 @@ class BsreadOutput:
         again: the count is how often a queue ran full, a lower bound of what was lost.
         """
         if self._lossy:
-            self._socket.xpub_nodrop, self._lossy = 1, False
+            self._refuse_instead_of_drop(True)
         for _ in range(2):
             try:
                 self._send(parts)
@@ -121,9 +123,13 @@ class BsreadOutput:
             else:
                 return True
         self._counters.output_drops["slow_client"] += 1
-        self._socket.xpub_nodrop, self._lossy = 0, True
+        self._refuse_instead_of_drop(False)
         self._send(parts)
         return False
+
+    def _refuse_instead_of_drop(self, refuse: bool) -> None:
+        self._socket.setsockopt(zmq.XPUB_NODROP, int(refuse))
+        self._lossy = not refuse
 
     def _push(self, parts: list[Any]) -> bool:
         while not self._stop.is_set():

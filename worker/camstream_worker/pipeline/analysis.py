@@ -25,10 +25,10 @@ HALF = 0.5
 Channels = dict[str, Any]
 
 
-def analyse(image: Image, profiles: Profiles, layout: Layout, processing: Processing) -> Channels:
+def analyse(image: Image | None, profiles: Profiles, layout: Layout, processing: Processing) -> Channels:
     """Everything that is computed from the prepared image, in the order of cam_server.
 
-    :param image: the prepared image
+    :param image: the prepared image; needed for a good region only
     :param profiles: of that image
     """
     x_axis, y_axis = layout.x_positions, layout.y_positions
@@ -51,7 +51,7 @@ def analyse(image: Image, profiles: Profiles, layout: Layout, processing: Proces
     channels["x_center_of_mass"], channels["x_rms"] = x_moments
     channels["y_center_of_mass"], channels["y_rms"] = y_moments
     channels |= fit_channels("x_fit_", x_axis, x_fit) | fit_channels("y_fit_", y_axis, y_fit)
-    if processing.good_region is not None:
+    if processing.good_region is not None and image is not None:
         beam = beam_of(image, profiles, layout, processing.good_region)
         channels |= region_channels(beam)
         if processing.slices is not None:

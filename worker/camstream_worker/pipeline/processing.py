@@ -1,7 +1,6 @@
 """The plan of a pipeline."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from camstream import names
 from camstream.errors import BackgroundError
 from camstream.frame import Frame, Image
 from camstream.spec import PipelineSpec
+from camstream.spec.pipeline import Selection
 from camstream.spec.processing import AccumulateMode, BackgroundMode, Function
 from camstream_worker.image.averaging import BlockMean, RunningMean
 from camstream_worker.pipeline.analysis import Channels, analyse
@@ -25,9 +25,13 @@ class _Setup:
     """What is made once for all frames of one layout."""
 
     layout: Layout
+    dtype: np.dtype[np.generic]
     preparation: Preparation
     problem: str
     """Why the background cannot be used; empty if it can."""
+
+    def fits(self, frame: Frame) -> bool:
+        return frame.image.dtype == self.dtype and self.layout.fits(frame)
 
 
 class PipelinePlan:
@@ -38,6 +42,8 @@ class PipelinePlan:
         self._background = background
         self._parameters = parameters
         self._setup: _Setup | None = None
+        # The good region is measured in the image.
+        self._keep = is_sent(names.IMAGE, spec.selection) or spec.processing.good_region is not None
         self._accumulate: BlockMean | RunningMean | None = None
         self._averaging: RunningMean | None = None
         early, late = spec.processing.accumulate, spec.processing.averaging or 1
@@ -65,29 +71,31 @@ class PipelinePlan:
         if image is None:
             return None
         if setup.problem:
-            return select(self._reduced(frame, setup), self._spec.selection.include, self._spec.selection.exclude)
+            return select(self._reduced(frame, setup), self._spec.selection)
+        # Noise and damaged pixels make infinities and worse; they are results, and are told as such.
         with np.errstate(all="ignore"):
-            return self._message(frame, image, setup)
+            return select(self._channels(frame, image, setup), self._spec.selection)
 
-    def _message(self, frame: Frame, image: Image, setup: _Setup) -> Channels:
-        image, profiles = setup.preparation.prepare(image)
+    def _channels(self, frame: Frame, image: Image, setup: _Setup) -> Channels:
+        layout, processing = setup.layout, self._spec.processing
+        part, profiles = setup.preparation.prepare(image, keep=self._keep)
+        height, width = layout.region.shape
         channels = {
-            names.X_AXIS: setup.layout.x_axis,
-            names.Y_AXIS: setup.layout.y_axis,
-            names.IMAGE: image,
-            names.WIDTH: image.shape[1],
-            names.HEIGHT: image.shape[0],
+            names.X_AXIS: layout.x_axis,
+            names.Y_AXIS: layout.y_axis,
+            names.IMAGE: part,
+            names.WIDTH: width,
+            names.HEIGHT: height,
             names.PROCESSING_PARAMETERS: self._parameters,
             names.TIMESTAMP: frame.timestamp.seconds(),
         }
-        processing = self._spec.processing
         if processing.function is Function.DEFAULT:
-            channels |= analyse(image, profiles, setup.layout, processing)
-        return select(channels, self._spec.selection.include, self._spec.selection.exclude)
+            channels |= analyse(part, profiles, layout, processing)
+        return channels
 
     def _setup_for(self, frame: Frame) -> _Setup:
         setup = self._setup
-        if setup is None or not setup.layout.fits(frame):
+        if setup is None or not setup.fits(frame):
             # Two threads may both come here; they make the same.
             setup = self._setup = self._make_setup(frame)
         return setup
@@ -104,7 +112,9 @@ class PipelinePlan:
                 problem = str(error)
             if wanted.mode is BackgroundMode.PASSIVE:
                 background = None
-        return _Setup(found, Preparation(self._spec.processing, found, background, self._averaging), problem)
+        dtype = frame.image.dtype if self._accumulate is None else np.dtype(np.float64)
+        preparation = Preparation(self._spec.processing, found.region, dtype, background, self._averaging)
+        return _Setup(found, frame.image.dtype, preparation, problem)
 
     def _reduced(self, frame: Frame, setup: _Setup) -> Channels:
         """The message that tells why there is no result."""
@@ -123,8 +133,13 @@ class PipelinePlan:
         }
 
 
-def select(channels: Channels, include: Sequence[str], exclude: Sequence[str]) -> Channels:
+def is_sent(name: str, selection: Selection) -> bool:
+    """Whether a channel is in the messages."""
+    return name not in selection.exclude and (not selection.include or name in selection.include)
+
+
+def select(channels: Channels, selection: Selection) -> Channels:
     """Only the included channels in their order (None where there is no such channel), without the excluded ones."""
-    if include:
-        channels = {name: channels.get(name) for name in include}
-    return {name: value for name, value in channels.items() if name not in exclude} if exclude else channels
+    if selection.include:
+        channels = {name: channels.get(name) for name in selection.include}
+    return {name: value for name, value in channels.items() if name not in selection.exclude} if selection.exclude else channels

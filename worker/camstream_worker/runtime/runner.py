@@ -306,7 +306,12 @@ class Runner:
         if reason is not None:
             self.counters.selection_drops[reason] += 1
             return
-        output.send(values, frame.pulse_id, frame.timestamp)
+        try:
+            output.send(values, frame.pulse_id, frame.timestamp)
+        except CamstreamError as error:
+            self.counters.failed += 1
+            self._note(error)
+            return
         now = time.time()
         self.state.image = values.get(IMAGE, frame.image)
         self.state.last_pulse_id, self.state.last_sent = frame.pulse_id, now

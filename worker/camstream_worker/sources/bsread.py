@@ -17,6 +17,18 @@ RECEIVE_QUEUE = 4
 """Messages that ZMQ holds. The worker's own queue comes after it and has the configured bounds."""
 
 
+OPTIONS = {
+    zmq.LINGER: 0,
+    zmq.RCVHWM: RECEIVE_QUEUE,
+    # A peer that vanished without closing (a lost node) is noticed only by heartbeats of ours.
+    zmq.HEARTBEAT_IVL: 1000,
+    zmq.HEARTBEAT_TIMEOUT: 3000,
+    zmq.RECONNECT_IVL: 100,
+    zmq.RECONNECT_IVL_MAX: 1000,
+}
+"""Times in milliseconds."""
+
+
 class Receiver:
     """A connected SUB or PULL socket and the decoder behind it."""
 
@@ -26,14 +38,11 @@ class Receiver:
         self._counters = counters
         self._decoder = Decoder(channels=channels)
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB if mode is InputMode.SUB else zmq.PULL)
-        self._socket.linger = 0
-        self._socket.rcvhwm = RECEIVE_QUEUE
-        # A peer that vanished without closing (a lost node) is noticed only by heartbeats of ours.
-        self._socket.heartbeat_ivl, self._socket.heartbeat_timeout = 1000, 3000
-        self._socket.reconnect_ivl, self._socket.reconnect_ivl_max = 100, 1000
+        for option, value in OPTIONS.items():
+            self._socket.setsockopt(option, value)
         try:
             if mode is InputMode.SUB:
-                self._socket.subscribe(b"")
+                self._socket.setsockopt(zmq.SUBSCRIBE, b"")
             self._socket.connect(address)
         except zmq.ZMQError as error:
             self._socket.close(0)

@@ -178,16 +178,14 @@ def _refused(error: ValidationError, document: _Document, who: str) -> list[Loss
 
     :raises SpecError: if there is nothing to take out, or nothing would be left without it
     """
-    losses: dict[str, Loss] = {}
+    refused: dict[str, Any] = {}
     for detail in error.errors():
         path = document.blamed(detail["loc"])
         if path is None or path.split(".")[0] in ("source", "input", "externalName"):
             place = ".".join(map(str, detail["loc"]))
             raise SpecError(f"{who}: {place}: {detail['msg']}, found {detail['input']!r}") from error
-        if path not in losses:
-            key = document.remove(path)
-            losses[path] = Loss(key, detail["input"], Fate.WRONG, f"{path}: {detail['msg']}")
-    return list(losses.values())
+        refused.setdefault(path, detail)
+    return [Loss(document.remove(path), detail["input"], Fate.WRONG, f"{path}: {detail['msg']}") for path, detail in refused.items()]
 
 
 def _strict(table: list[Key], settings: Settings) -> _Document:

@@ -67,6 +67,13 @@ def _averages(settings: Settings) -> bool:
     return "averaging" in settings or "image_averaging" in settings
 
 
+def _never_stops(settings: Settings) -> bool:
+    try:
+        return values.number(settings.get("no_client_timeout", 10)) <= 0
+    except ValueError:
+        return False
+
+
 def _pointless(name: str, note: str, default: Any = None, when: When | None = None) -> Key:
     return Key(name, None, note, default=default, when=when, fate=Fate.POINTLESS)
 
@@ -84,6 +91,7 @@ OTHER_SOURCES: Final = "comes with the other camera sources"
 IDLE: Final = "comes with idling: until then a worker runs as long as its object exists"
 SEPARATE: Final = "a worker is one process and receives in a thread of its own"
 
+_never_idle = When("0 or less", _never_stops)
 _address_in_source = When(
     "source_type bsread, and source is an address", lambda settings: _source("bsread").holds(settings) and "url" not in settings
 )
@@ -183,6 +191,7 @@ CAMERA_KEYS: Final[tuple[Key, ...]] = (
     _pointless("scalar_compression", "single numbers are never compressed", False),
     Key("data_header_compression", "output.header.compression", read=values.compression),
     _pointless("protocol", "every stream has a TCP address", "tcp"),
+    _implied("no_client_timeout", "0 or less: never stop, as every worker here", _never_idle),
     _later("no_client_timeout", IDLE, 10),
     _pointless("check_data", "the data header always follows the data", False),
     _pointless("forwarder_port", "use a Pipeline that reads the camera, with function Transparent and output mode Push"),
@@ -278,6 +287,7 @@ PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     Key("processing_threads", "threads", "0 becomes 1", values.at_least(1), when=_one_by_one),
     _pointless("processing_threads", "averaging depends on the order of frames, and takes one thread", 0),
     Key("group", "groups", read=values.texts),
+    _implied("no_client_timeout", "0 or less: never stop, as every worker here", _never_idle),
     _later("no_client_timeout", IDLE, 10),
     _pointless("buffer_size", SEPARATE),
     _pointless("multiprocessing", "threads compute without blocking each other", False),

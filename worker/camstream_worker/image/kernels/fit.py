@@ -1,9 +1,12 @@
-"""What is computed from a profile: Gaussian fit, its curve, moments."""
+"""What is computed from a profile: Gaussian fit, its curve, moments, width."""
 
 import math
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Floats = npt.NDArray[np.float64]
 
 SWEEPS = 60
 """Most evaluations of the model in one fit: what a profile of noise costs."""
@@ -16,8 +19,8 @@ NARROWEST = 0.2
 
 
 @njit(nogil=True, cache=True, fastmath=True, inline="always")
-def _exp(x):
-    """exp for x <= 0, in a form that LLVM vectorises; absolute error 4e-14, and 2e-17 stands for all below x = -38.
+def _exp(x: float) -> float:
+    """The exponential of x <= 0, in a form that LLVM vectorises; absolute error 4e-14, and 2e-17 stands for all below x = -38.
 
     A polynomial fitted to exp on [-0.6, 0], weighted with what its 64th power makes of an error.
     """
@@ -38,7 +41,7 @@ def _exp(x):
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-def _evaluate(axis, profile, point, flat, newton, gradient):
+def _evaluate(axis: Floats, profile: Floats, point: Floats, flat: Floats, newton: Floats, gradient: Floats) -> float:
     """One sweep: J^T J into ``flat``, that less the sum of r f'' into ``newton`` (lower triangles), J^T r; give the sum of r^2."""
     e1 = e1u1 = e1u2 = e2 = e2u1 = e2u2 = e2u3 = e2u4 = r1 = re = reu1 = reu2 = reu3 = reu4 = rr = 0.0
     b, a, m, w = point[0], point[1], point[2], 1.0 / point[3]
@@ -90,7 +93,7 @@ def _evaluate(axis, profile, point, flat, newton, gradient):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _factorise(matrix, damping, scale, factor):
+def _factorise(matrix: Floats, damping: float, scale: Floats, factor: Floats) -> bool:
     """Cholesky factor of matrix + damping * scale^2; False where that is not positive."""
     for i in range(4):
         for j in range(i + 1):
@@ -109,7 +112,7 @@ def _factorise(matrix, damping, scale, factor):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _forward(factor, right, x):
+def _forward(factor: Floats, right: Floats, x: Floats) -> None:
     for i in range(4):
         v = right[i]
         for k in range(i):
@@ -118,7 +121,7 @@ def _forward(factor, right, x):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _solve(factor, right, x):
+def _solve(factor: Floats, right: Floats, x: Floats) -> None:
     _forward(factor, right, x)
     for i in range(3, -1, -1):
         v = x[i]
@@ -128,12 +131,12 @@ def _solve(factor, right, x):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _norm(scale, x):
+def _norm(scale: Floats, x: Floats) -> float:
     return math.sqrt((scale[0] * x[0]) ** 2 + (scale[1] * x[1]) ** 2 + (scale[2] * x[2]) ** 2 + (scale[3] * x[3]) ** 2)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _step_within(radius, flat, gradient, scale, factor, step):
+def _step_within(radius: float, flat: Floats, gradient: Floats, scale: Floats, factor: Floats, step: Floats) -> float:
     """The best step that is no longer than the radius (+10 %); its damping, or -1 where there is none.
 
     Newton's method on the length of the step, from below, after Hebden and Moré.
@@ -161,7 +164,7 @@ def _step_within(radius, flat, gradient, scale, factor, step):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _fit(axis, profile, out):
+def _fit(axis: Floats, profile: Floats, out: Floats) -> bool:
     """Least squares from the start values in ``out``, in place; whether it converged.
 
     The way to the minimum is that of MINPACK (Levenberg-Marquardt in a trust region, Moré 1978), because a profile that is no Gaussian
@@ -231,7 +234,7 @@ def _fit(axis, profile, out):
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
-def _area(axis, profile):
+def _area(axis: Floats, profile: Floats) -> float:
     """Trapezoid sum. NaN and infinity go through: without them in the flags, fastmath may not assume that there are none."""
     area = 0.0
     for i in range(profile.size - 1):
@@ -240,7 +243,7 @@ def _area(axis, profile):
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _extremes(profile):
+def _extremes(profile: Floats) -> tuple[float, float]:
     lowest = highest = profile[0]
     for i in range(profile.size):
         lowest = min(lowest, profile[i])
@@ -248,19 +251,25 @@ def _extremes(profile):
     return lowest, highest
 
 
+@njit(nogil=True, cache=True)
+def _find(profile: Floats, value: float) -> int:
+    """Index of the first sample of this value, which there is."""
+    i = 0
+    while profile[i] != value:
+        i += 1
+    return i
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
-def _start(axis, profile, out):
+def _start(axis: Floats, profile: Floats, out: Floats) -> bool:
     """Start values of a fit: minimum, range, highest sample and area; whether all samples are finite."""
     area = _area(axis, profile)
     if not math.isfinite(area + profile[0]):
         return False
     lowest, highest = _extremes(profile)
-    peak = 0
-    while profile[peak] != highest:
-        peak += 1
     out[0] = lowest
     out[1] = highest - lowest
-    out[2] = axis[peak]
+    out[2] = axis[_find(profile, highest)]
     out[3] = 1.0
     if out[1] != 0.0:
         out[3] = abs(area - lowest * (axis[axis.size - 1] - axis[0])) / (out[1] * math.sqrt(2.0 * math.pi))
@@ -272,7 +281,7 @@ INFINITE, NOT_CONVERGED, CONVERGED = -1, 0, 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def gaussian(axis, profile, out):
+def gaussian(axis: Floats, profile: Floats, out: Floats) -> int:
     """Offset, amplitude, mean, sigma and sum of squares into ``out``, which keeps the start values without convergence."""
     if not _start(axis, profile, out):
         return INFINITE
@@ -282,7 +291,7 @@ def gaussian(axis, profile, out):
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-def curve(axis, b, a, m, s, out):
+def curve(axis: Floats, b: float, a: float, m: float, s: float, out: npt.NDArray[np.float32]) -> None:
     """The model over the axis, into a float32 array."""
     w = 1.0 / s
     for i in range(axis.size):
@@ -291,7 +300,7 @@ def curve(axis, b, a, m, s, out):
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-def moments(axis, profile, offset, mean, sigma):
+def moments(axis: Floats, profile: Floats, offset: float, mean: float, sigma: float) -> tuple[float, float]:
     """Centre of mass and rms; see :func:`camstream_worker.image.moments.moments`."""
     total = first = 0.0
     for i in range(profile.size):
@@ -306,3 +315,30 @@ def moments(axis, profile, offset, mean, sigma):
         d = axis[i] - center
         second += (profile[i] - offset) * d * d if abs(axis[i] - mean) <= 5.0 * sigma else 0.0
     return center, math.sqrt(abs(second / total))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _crossing(axis: Floats, profile: Floats, cut: float, index: int) -> float:
+    """Where the line through a sample and the next one is at the cut."""
+    step = profile[index + 1] - profile[index]
+    return axis[index] + (cut - profile[index]) / step * (axis[index + 1] - axis[index]) if step != 0.0 else math.nan
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def full_width(axis: Floats, profile: Floats, level: float) -> float:
+    """Width between the crossings nearest to the peak; see :func:`camstream_worker.image.width.full_width`. Finite profiles only."""
+    last = profile.size - 1
+    lowest, highest = _extremes(profile)
+    cut = lowest + (highest - lowest) * level
+    if last < 1:
+        return 0.0
+    if not cut > lowest:
+        return math.nan
+    peak = _find(profile, highest)
+    left = peak - 1
+    while left > 0 and profile[left] > cut:
+        left -= 1
+    right = peak + 1
+    while right < last and profile[right] > cut:
+        right += 1
+    return abs(_crossing(axis, profile, cut, min(right, last) - 1) - _crossing(axis, profile, cut, max(left, 0)))
