@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -39,10 +39,18 @@ _ANCHORS = np.array([(0, 0, 8), (60, 15, 110), (140, 40, 105), (210, 75, 65), (2
 _LEVELS = 32
 
 
+class Output(Console):
+    """Standard output."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Leave it to whoever started this: rich would end the process here."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Standard output; where it is no terminal, as wide as everything needs and without colours."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=WIDTH, no_color=True)
+    plain = Output()
+    return plain if plain.is_terminal else Output(width=WIDTH, no_color=True)
 
 
 def objects_table(views: Sequence[ObjectView]) -> RenderableType:

@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(arguments)
     try:
-        return VERBS[args.verb].run(args)
+        code = VERBS[args.verb].run(args)
+        sys.stdout.flush()
+        return code
     except CamstreamError as error:
         print(f"camstream: {error}", file=sys.stderr)
         return 1

@@ -184,7 +184,7 @@ def test_name_from_which_no_service_name_can_be_made_is_refused(create: Any, kin
 
 
 EDITS: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
-    "live field": ("Camera", CAMERA, {**CAMERA, "geometry": {"mirror": {"x": True}}}, ""),
+    "live field": ("Camera", CAMERA, {**CAMERA, "geometry": {"mirror": {"leftRight": True}}}, ""),
     "other source": ("Camera", CAMERA, {"source": {"epics": {"prefix": "A"}}}, ""),
     "external name stays": ("Camera", {**CAMERA, "externalName": "A"}, {**CAMERA, "externalName": "A", "groups": ["g"]}, ""),
     "external name changed": (

@@ -11,9 +11,10 @@ from camstream.spec.fields import BinningMode, NonNegative, Positive
 class Binning(Spec):
     """Combine blocks of pixels into one. Rows and columns that do not fill a block are dropped."""
 
-    x: Positive = 1
+    # A field named y would be lost: kubectl reads YAML 1.1, where a bare y is a boolean.
+    x: Positive = Field(default=1, alias="sizeX")
     """Pixels per block along x."""
-    y: Positive = 1
+    y: Positive = Field(default=1, alias="sizeY")
     """Pixels per block along y."""
     mode: BinningMode = BinningMode.SUM
     """Add the pixels of a block or take their mean. The result is uint16; a sum above 65535 is cut there."""
@@ -26,10 +27,11 @@ class Binning(Spec):
 class Mirror(Spec):
     """Flip the image."""
 
-    x: bool = False
-    """Left to right."""
-    y: bool = False
-    """Top to bottom."""
+    # Not x and y, as for Binning.
+    x: bool = Field(default=False, alias="leftRight")
+    """The left becomes the right."""
+    y: bool = Field(default=False, alias="upDown")
+    """The top becomes the bottom."""
 
 
 class RegionOfInterest(Spec):

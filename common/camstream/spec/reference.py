@@ -90,7 +90,7 @@ def _keys_table(title: str, kind: str, keys: Iterable[Key]) -> str:
     rows = []
     for key in keys:
         here = f"`spec.{key.path}`" if key.path else ("-" if key.fate is Fate.IMPLIED else f"- ({key.fate})")
-        words = [f"for {key.when.words}" if key.when else "", key.note]
+        words = [f"if {key.when.words}" if key.when else "", key.note]
         remark = "; ".join(filter(None, words))
         rows.append([f"`{key.name}`", here, remark])
     return f"## {title}\n\n" + _table(["Key", f"Field of the {kind}", "Remark"], rows)

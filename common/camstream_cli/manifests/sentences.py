@@ -35,7 +35,8 @@ def sentence(model: type[BaseModel], error: ErrorDetails) -> str:
     if kind == "too_long":
         return f"has {facts['actual_length']} entries, and at most {facts['max_length']} are allowed"
     if schema.get("type") in TYPES:
-        return f"expected {expected(schema)}, found {_shown(found)}"
+        hint = "; write yes, no, on, off, y and n in quotes" if schema["type"] == "string" and isinstance(found, bool) else ""
+        return f"expected {expected(schema)}, found {_shown(found)}{hint}"
     return error["msg"]
 
 

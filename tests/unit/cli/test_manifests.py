@@ -76,13 +76,13 @@ def test_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
 
 def test_file_holds_several_objects_and_empty_documents(tmp_path: Path) -> None:
     found = loaded(tmp_path, a_yaml="---\n" + CAMERA + "---\n---\n# nothing\n---\n" + camera("source: {simulation: {}}", "two"))
-    assert [(placed.object.name, placed.line) for placed in found.objects] == [("cam", 5), ("two", 17)]
+    assert [(placed.object.name, placed.line) for placed in found.objects] == [("cam", 5), ("two", 16)]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: [1, 2\nb: 3\n", "a.yaml:2:1: broken YAML: "),
+        ("a: [1, 2\nb: 3\n", "a.yaml:2:2: broken YAML: expected ',' or ']', but got ':'"),
         ("a: {\n", "a.yaml:2:1: broken YAML: "),
         ("a: 1\na: 2\n", 'a.yaml:2:1: broken YAML: found duplicate key "a"'),
         ("a: b: c\n", "a.yaml:1:5: broken YAML: mapping values are not allowed here"),
@@ -156,7 +156,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     ),
     "word that is none": (
         "source:\n  bsread: {address: 'tcp://a:1', mode: sub}",
-        "7:35: spec.source.bsread.mode: 'sub' is not one of Sub, Pull",
+        "7:36: spec.source.bsread.mode: 'sub' is not one of Sub, Pull",
     ),
     "number out of range": (
         "source:\n  simulation: {width: 0}",
@@ -188,7 +188,11 @@ FIELDS: dict[str, tuple[str, str]] = {
     ),
     "boolean for a text": (
         "source: {simulation: {}}\nexternalName: true",
-        "7:3: spec.externalName: expected a text with no slash and no blank, found true",
+        "7:3: spec.externalName: expected a text with no slash and no blank, found true; write yes, no, on, off, y and n in quotes",
+    ),
+    "bare word that kubectl takes for a boolean": (
+        "source: {simulation: {}}\ngroups: [a, on, 'off']",
+        "7:15: spec.groups[1]: expected a text with no slash and no blank, found true; write yes, no, on, off, y and n in quotes",
     ),
     "text for a mapping": ("source: simulation", "6:3: spec.source: expected a mapping, found 'simulation'"),
     "nothing for a mapping": ("source:", "6:3: spec.source: expected a mapping, found nothing"),
@@ -198,17 +202,17 @@ FIELDS: dict[str, tuple[str, str]] = {
     ),
     "list for a text": (
         "source: {simulation: {}}\naliases:\n  - a\n  - [b]",
-        "9:5: spec.aliases[1]: expected a text with no slash and no blank, found a list",
+        "9:7: spec.aliases[1]: expected a text with no slash and no blank, found a list",
     ),
     "text in the wrong form": (
         "source: {bsread: {address: 'host:1'}}",
-        "6:20: spec.source.bsread.address: expected a text with the form tcp://host:port or ipc://path, found 'host:1'",
+        "6:21: spec.source.bsread.address: expected a text with the form tcp://host:port or ipc://path, found 'host:1'",
     ),
     "text that is too long": (
         f"source: {{simulation: {{}}}}\nexternalName: {'a' * 129}",
         "7:3: spec.externalName: has 129 characters, and at most 128 are allowed",
     ),
-    "empty text": ("source: {simulation: {}}\naliases: ['']", "7:11: spec.aliases[0]: must not be empty"),
+    "empty text": ("source: {simulation: {}}\naliases: ['']", "7:13: spec.aliases[0]: must not be empty"),
     "list that is too long": (
         f"source: {{simulation: {{}}}}\ngroups: {['g'] * 33}",
         "7:3: spec.groups: has 33 entries, and at most 32 are allowed",
@@ -243,6 +247,12 @@ def test_everything_wrong_in_one_object_is_told_at_once(tmp_path: Path) -> None:
 def test_whole_number_may_be_written_with_a_point(tmp_path: Path) -> None:
     # As in Kubernetes, where 10.0 and 10 are the same JSON number.
     assert loaded(tmp_path, a_yaml=camera("source: {simulation: {width: 10.0}}")).problems == []
+
+
+def test_boolean_may_be_a_bare_word_as_for_kubectl(tmp_path: Path) -> None:
+    found = loaded(tmp_path, a_yaml=camera("source: {simulation: {}}\ngeometry: {mirror: {leftRight: yes}}"))
+    assert found.problems == []
+    assert found.objects[0].object.to_dict()["spec"]["geometry"] == {"mirror": {"leftRight": True}}
 
 
 def test_anchors_and_merges_are_followed(tmp_path: Path) -> None:
@@ -315,7 +325,9 @@ def test_circle_of_pipelines_is_told_once(tmp_path: Path) -> None:
         b_yaml=pipeline("input: {pipeline: {name: three}}", "two"),
         c_yaml=pipeline("input: {pipeline: {name: two}}", "three"),
     )
-    assert problems(found) == ["b.yaml:6:11: spec.input.pipeline: pipelines in a circle: two -> three -> two; let one of them read a camera"]
+    assert problems(found) == [
+        "b.yaml:6:11: spec.input.pipeline: pipelines in a circle: two -> three -> two; let one of them read a camera"
+    ]
 
 
 def test_pipeline_that_reads_itself_is_told(tmp_path: Path) -> None:

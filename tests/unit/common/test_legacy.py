@@ -107,11 +107,11 @@ CAMERA_VALUES: Mapping[tuple[str, str], tuple[Any, Any, dict[str, Any]]] = {
     ("frame_rate", "source.hdf5.frameRate"): ("5.5", 5.5, {"source_type": "hdf5", "source": "a:b"}),
     ("frame_rate", "source.maxFrameRate"): (20, 20, BSCHANNEL),
     ("simulate_pulse_id", "source.simulatePulseId"): ("True", True, SIMULATION),
-    ("binning_x", "geometry.binning.x"): (2, 2, SIMULATION),
-    ("binning_y", "geometry.binning.y"): ("3", 3, SIMULATION),
+    ("binning_x", "geometry.binning.sizeX"): (2, 2, SIMULATION),
+    ("binning_y", "geometry.binning.sizeY"): ("3", 3, SIMULATION),
     ("binning_mean", "geometry.binning.mode"): (True, "Mean", SIMULATION),
-    ("mirror_x", "geometry.mirror.x"): (True, True, SIMULATION),
-    ("mirror_y", "geometry.mirror.y"): ("true", True, SIMULATION),
+    ("mirror_x", "geometry.mirror.leftRight"): (True, True, SIMULATION),
+    ("mirror_y", "geometry.mirror.upDown"): ("true", True, SIMULATION),
     ("rotate", "geometry.rotateQuarterTurns"): (-1, 3, SIMULATION),
     ("roi", "geometry.regionOfInterest"): ([1, 20, 3, 40], {"offsetX": 1, "sizeX": 20, "offsetY": 3, "sizeY": 40}, SIMULATION),
     ("camera_calibration", "calibration"): (
@@ -162,15 +162,15 @@ PIPELINE_VALUES: Mapping[tuple[str, str], tuple[Any, Any, dict[str, Any]]] = {
     ("averaging", "processing.accumulate"): (-3, {"frames": 3, "mode": "Running"}, CAM),
     ("image_scale", "processing.scale"): (1.25, 1.25, CAM),
     ("image_offset", "processing.offset"): (-3.5, -3.5, CAM),
-    ("mirror_x", "processing.mirror.x"): (1, True, CAM),
-    ("mirror_y", "processing.mirror.y"): (True, True, CAM),
+    ("mirror_x", "processing.mirror.leftRight"): (1, True, CAM),
+    ("mirror_y", "processing.mirror.upDown"): (True, True, CAM),
     ("rotation", "processing.rotation"): (
         {"angle": "12.25", "order": 3, "mode": "reflect"},
         {"angle": 12.25, "order": 3, "mode": "Reflect", "fill": 0},
         CAM,
     ),
-    ("binning_x", "processing.binning.x"): (2, 2, CAM),
-    ("binning_y", "processing.binning.y"): (3, 3, CAM),
+    ("binning_x", "processing.binning.sizeX"): (2, 2, CAM),
+    ("binning_y", "processing.binning.sizeY"): (3, 3, CAM),
     ("binning_mean", "processing.binning.mode"): ("True", "Mean", CAM),
     ("image_good_region", "processing.goodRegion"): ({"threshold": "0.4", "gfscale": 3}, {"threshold": 0.4, "scale": 3}, CAM),
     ("image_slices", "processing.slices"): (
@@ -265,7 +265,7 @@ def test_camera_of_the_manual_is_carried_over_whole() -> None:
     assert converted.spec.to_dict() == {
         "externalName": "example_4",
         "source": {"epics": {"prefix": "EPICS_example_4"}},
-        "geometry": {"mirror": {"x": True}},
+        "geometry": {"mirror": {"leftRight": True}},
         "calibration": {},
     }
 
@@ -323,7 +323,7 @@ def test_defaults_of_cam_server_are_no_losses() -> None:
         ("image_region_of_interest", [1, 2, 3], Fate.WRONG, "expected four numbers, found [1, 2, 3]"),
         ("image_region_of_interest", [0, 0, 0, 0], Fate.WRONG, "processing.regionOfInterest: "),
         ("image_good_region", {"treshold": 0.3}, Fate.WRONG, "expected threshold, gfscale; found 'treshold'"),
-        ("binning_x", 0, Fate.WRONG, "processing.binning.x: "),
+        ("binning_x", 0, Fate.WRONG, "processing.binning.sizeX: "),
         ("input_mode", "PUB", Fate.WRONG, "expected one of sub, pull, found 'PUB'"),
         ("data_compression", "lz4", Fate.WRONG, "expected one of false, none, true, bitshuffle_lz4, found 'lz4'"),
         ("averaging", 2.5, Fate.WRONG, "expected a whole number, found 2.5"),

@@ -137,6 +137,15 @@ def test_every_field_of_a_spec_says_how_it_may_change(model: type[Spec]) -> None
 
 
 @pytest.mark.parametrize("model", SPECS)
+def test_no_name_and_no_word_is_a_boolean_for_kubectl(model: type[Spec]) -> None:
+    # kubectl reads YAML 1.1: a bare y is the key "true", which the API server then drops.
+    booleans = {"y", "n", "yes", "no", "on", "off", "true", "false"}
+    for path, node in nodes(structural(model, ROLLOUT)):
+        words = [*node.get("properties", {}), *node.get("enum", [])]
+        assert not booleans & {word.lower() for word in words}, path
+
+
+@pytest.mark.parametrize("model", SPECS)
 def test_every_pattern_means_the_same_in_go(model: type[Spec]) -> None:
     # RE2 knows no look-around and no back references.
     for path, node in nodes(structural(model, ROLLOUT)):

@@ -1,5 +1,7 @@
 """Subtract a background: clipped at zero, or signed."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,10 +14,10 @@ def as_background(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint16]:
     return background
 
 
-def in_type(background: npt.NDArray[np.uint16], dtype: np.dtype[np.generic]) -> Image:
+def in_type(background: npt.NDArray[np.uint16], dtype: np.dtype[Any]) -> Image:
     """The background in an image's type, cut at its upper limit: what is above takes every pixel to zero all the same."""
-    if dtype.kind in "iu" and np.iinfo(dtype).max < np.iinfo(np.uint16).max:
-        background = np.minimum(background, np.iinfo(dtype).max)
+    if dtype.kind in "iu":
+        background = np.minimum(background, min(np.iinfo(dtype).max, np.iinfo(np.uint16).max))
     return background.astype(dtype, copy=False)
 
 

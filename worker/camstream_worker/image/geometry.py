@@ -1,6 +1,6 @@
 """Binning, mirror, quarter turns and regions of interest, of image and axes together."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,8 @@ from camstream.errors import ShapeMismatch
 from camstream.frame import Axis, Image
 
 UINT16_MAX = 65535
-UNSIGNED = (np.dtype(np.uint8), np.dtype(np.uint16))
-"""What cameras send, and what the kernels for images are made for."""
+UNSIGNED: Final[dict[np.dtype[Any], int]] = {np.dtype(np.uint8): 255, np.dtype(np.uint16): UINT16_MAX}
+"""What cameras send, and what the kernels for images are made for: pixel type and its largest value."""
 
 
 class Region(NamedTuple):
@@ -32,6 +32,13 @@ class Region(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height} at ({self.x}, {self.y})"
+
+
+def frozen(image: Image) -> Image:
+    """A view of an image that cannot be written to: received frames are so, and kernels are compiled for nothing else."""
+    view = image.view()
+    view.flags.writeable = False
+    return view
 
 
 def whole(shape: tuple[int, ...]) -> Region:
@@ -66,7 +73,7 @@ def bin_image(image: Image, x: int, y: int, mean: bool) -> npt.NDArray[np.uint16
     from camstream_worker.image.kernels import binning as kernel
 
     out = np.empty((image.shape[0] // y, image.shape[1] // x), np.uint16)
-    kernel.bin_image(image, x, y, mean, out)
+    kernel.bin_image(frozen(image), x, y, mean, out)
     return out
 
 
@@ -77,7 +84,8 @@ def bin_plain(image: Image, x: int, y: int, mean: bool) -> npt.NDArray[np.uint16
     total = blocks.sum(axis=(1, 3), dtype=np.float64 if image.dtype.kind == "f" else np.int64)
     if mean:
         total = total / (x * y)
-    return np.clip(total, 0, UINT16_MAX).astype(np.uint16)
+    binned: npt.NDArray[np.uint16] = np.clip(total, 0, UINT16_MAX).astype(np.uint16)
+    return binned
 
 
 def bin_axis(axis: Axis, size: int) -> Axis:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from camstream.frame import Image
 from camstream_worker.image.background import subtract_clipped
-from camstream_worker.image.geometry import UNSIGNED, Region
+from camstream_worker.image.geometry import UNSIGNED, Region, frozen
 from camstream_worker.image.kernels import pixels as kernel
 from camstream_worker.image.profile import Profiles, profiles
 from camstream_worker.image.threshold import apply_threshold
@@ -19,7 +19,7 @@ def measure(image: Image, region: Region) -> Profiles:
     if not _fused(image, region):
         return profiles(image[region.slices])
     sums = _Sums(image.dtype, region)
-    kernel.measure(image, region.x, region.y, sums.columns, sums.rows, sums.extremes)
+    kernel.measure(frozen(image), region.x, region.y, sums.columns, sums.rows, sums.extremes)
     return sums.profiles()
 
 
@@ -32,14 +32,14 @@ def correct(image: Image, region: Region, background: Image | None, threshold: i
     """
     if background is None and threshold <= 0:
         return np.ascontiguousarray(image[region.slices]) if keep else None, measure(image, region)
-    if not _fused(image, region) or threshold > np.iinfo(image.dtype).max:
+    if not _fused(image, region) or threshold > UNSIGNED[image.dtype]:
         part = correct_plain(image, region, background, threshold)
         return part, profiles(part)
     sums = _Sums(image.dtype, region)
-    out = np.empty(region.shape if keep else (4, region.width), image.dtype)
+    out: Image = np.empty(region.shape if keep else (4, region.width), image.dtype)
     dark = np.zeros((1, region.width), image.dtype) if background is None else background
     limit = np.array([max(threshold, 0)], image.dtype)
-    kernel.correct(image, region.x, region.y, dark, limit, out, sums.columns, sums.rows, sums.extremes)
+    kernel.correct(frozen(image), region.x, region.y, frozen(dark), limit, out, sums.columns, sums.rows, sums.extremes)
     return out if keep else None, sums.profiles()
 
 
@@ -61,7 +61,7 @@ class _Sums:
     def __init__(self, dtype: np.dtype[np.generic], region: Region) -> None:
         self.columns = np.zeros(region.width, np.uint32)
         self.rows = np.empty(region.height, np.int64)
-        self.extremes: npt.NDArray[np.generic] = np.array([np.iinfo(dtype).max, 0], dtype)
+        self.extremes: npt.NDArray[np.generic] = np.array([UNSIGNED[dtype], 0], dtype)
 
     def profiles(self) -> Profiles:
         return Profiles(self.columns.astype(np.int64), self.rows, self.extremes[0], self.extremes[1])

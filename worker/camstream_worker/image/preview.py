@@ -26,4 +26,5 @@ def preview(image: Image, width: int) -> npt.NDArray[np.uint8]:
     if white <= black:
         black, white = float(pixels[finite].min()), float(pixels[finite].max())
     scaled = (np.nan_to_num(pixels, nan=black, posinf=white, neginf=black) - black) * (255 / ((white - black) or 1))
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    picture: npt.NDArray[np.uint8] = np.clip(scaled, 0, 255).astype(np.uint8)
+    return picture

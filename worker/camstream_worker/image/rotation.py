@@ -6,7 +6,7 @@ import numpy as np
 
 from camstream.frame import Image
 from camstream.spec.processing import Rotation, RotationMode
-from camstream_worker.image.geometry import UNSIGNED, Region
+from camstream_worker.image.geometry import UNSIGNED, Region, frozen
 from camstream_worker.image.kernels import rotation as kernel
 
 
@@ -27,9 +27,9 @@ def rotate(image: Image, rotation: Rotation, region: Region) -> Image:
     cosine, sine = cosine_and_sine(rotation.angle)
     matrix = np.array([[cosine, sine], [-sine, cosine]])
     middle = (np.array(image.shape) - 1) / 2
-    fill = np.array([min(max(rotation.fill + 0.5, 0), np.iinfo(image.dtype).max)]).astype(image.dtype)
+    fill = np.array([min(max(rotation.fill + 0.5, 0), UNSIGNED[image.dtype])]).astype(image.dtype)
     out = np.empty(region.shape, image.dtype)
-    kernel.rotate(np.ascontiguousarray(image), matrix, middle - matrix @ middle, fill, region.x, region.y, out)
+    kernel.rotate(frozen(np.ascontiguousarray(image)), matrix, middle - matrix @ middle, fill, region.x, region.y, out)
     return out
 
 

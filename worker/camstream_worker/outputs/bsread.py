@@ -30,6 +30,9 @@ _POLICY = {
 }
 
 
+_send_part = zmq.backend.Socket.send
+"""What `zmq.Socket.send` calls in the end, without its checks: they are most of what a message of many small parts costs."""
+
 CLIENT_EVENTS = (
     zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | zmq.Event.HANDSHAKE_FAILED_PROTOCOL | zmq.Event.DISCONNECTED
 )
@@ -89,7 +92,7 @@ class BsreadOutput:
         :returns: whether it was sent (to every client, for PUB)
         """
         parts = self._encoder.encode(values, pulse_id, timestamp)
-        size = sum(len(part) if isinstance(part, bytes) else part.nbytes for part in parts)
+        size = sum(map(len, parts))
         self._bound(size)
         sent = self._publish(parts) if self._publishes else self._push(parts)
         if sent:
@@ -146,7 +149,10 @@ class BsreadOutput:
 
     def _send(self, parts: list[Any]) -> None:
         # Only the first part of a message can find no room: libzmq counts whole messages.
-        self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False, track=False)
+        more = zmq.NOBLOCK | zmq.SNDMORE
+        for part in parts[:-1]:
+            _send_part(self._socket, part, more, len(part) < COPY_BELOW)
+        _send_part(self._socket, parts[-1], zmq.NOBLOCK)
 
     def close(self) -> None:
         self._socket.disable_monitor()

@@ -135,15 +135,14 @@ def slice_channels(image: Image, beam: Beam | None, spec: Slices) -> Channels:
     if columns is None:
         return channels
     across_x = _slices(image, beam, columns, along_x=True)
-    chosen, positions = columns, beam.x_axis
-    if spec.orientation is Orientation.VERTICAL:
-        rows = bands(beam.y_axis, beam.y_fit.mean, beam.y_fit.sigma, spec.count, spec.scale)
-        chosen, positions = rows, beam.y_axis
-    if chosen is not None:
-        channels["slice_length"] = chosen.length(positions)
-        slices = across_x if chosen is columns else _slices(image, beam, chosen, along_x=False)
-        for i, one in enumerate(slices):
-            channels |= one.channels(f"slice_{i}_")
+    if spec.orientation is Orientation.HORIZONTAL:
+        channels["slice_length"], slices = columns.length(beam.x_axis), across_x
+    elif (rows := bands(beam.y_axis, beam.y_fit.mean, beam.y_fit.sigma, spec.count, spec.scale)) is not None:
+        channels["slice_length"], slices = rows.length(beam.y_axis), _slices(image, beam, rows, along_x=False)
+    else:
+        slices = []
+    for i, one in enumerate(slices):
+        channels |= one.channels(f"slice_{i}_")
     if len(across_x) > 1:
         slope, offset = line([one.center_x for one in across_x], [one.center_y for one in across_x])
         channels["coupling"] = slope * beam.x_fit.sigma**2

@@ -58,6 +58,10 @@ class CameraPlan:
         self._name = name
         self._setup: _Setup | None = None
 
+    def prepare(self, frame: Frame) -> None:
+        """Load what frames like this one need, so that the first of them is no slower than the others."""
+        self.process(frame)
+
     def process(self, frame: Frame) -> dict[str, Any] | None:
         """The channels of one message in the order of the wire.
 
@@ -90,7 +94,7 @@ class CameraPlan:
         return np.ascontiguousarray(image)
 
 
-def convert(image: Image, dtype: np.dtype[np.generic]) -> Image:
+def convert(image: Image, dtype: np.dtype[Any]) -> Image:
     """The image in another pixel type; what does not fit is cut at the limits of that type."""
     if dtype.kind in "iu" and not np.can_cast(image.dtype, dtype):
         limits = np.iinfo(dtype)

@@ -17,6 +17,9 @@ RECEIVE_QUEUE = 4
 """Messages that ZMQ holds. The worker's own queue comes after it and has the configured bounds."""
 
 
+_receive_part = zmq.backend.Socket.recv
+"""What `zmq.Socket.recv` calls in the end, without its checks: they are most of what a message of many small parts costs."""
+
 OPTIONS = {
     zmq.LINGER: 0,
     zmq.RCVHWM: RECEIVE_QUEUE,
@@ -52,13 +55,19 @@ class Receiver:
         """The next message, or None after ``timeout_s`` [s]. A message that cannot be read is counted and skipped."""
         if not self._socket.poll(int(timeout_s * 1000)):
             return None
-        parts = self._socket.recv_multipart(copy=False)
-        self._counters.bytes_received += sum(len(part) for part in parts)
+        parts = self._receive_parts()
+        self._counters.bytes_received += sum(map(len, parts))
         try:
-            return self._decoder.decode([part.buffer for part in parts])
+            return self._decoder.decode(parts)
         except WireError as error:
             self._counters.source_drops[_reason(error)] += 1
             raise FrameError(f"unreadable message from {self.address}: {error}") from error
+
+    def _receive_parts(self) -> list[zmq.Frame]:
+        parts = [_receive_part(self._socket, zmq.NOBLOCK, False)]
+        while parts[-1].more:
+            parts.append(_receive_part(self._socket, 0, False))
+        return parts
 
     def close(self) -> None:
         self._socket.close(0)

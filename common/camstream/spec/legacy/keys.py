@@ -52,7 +52,7 @@ class Key:
 
 
 def _source(*kinds: str) -> When:
-    return When(f"source_type {' or '.join(kinds)}", lambda settings: str(settings.get("source_type", "epics")).lower() in kinds)
+    return When(f"source_type is {' or '.join(kinds)}", lambda settings: str(settings.get("source_type", "epics")).lower() in kinds)
 
 
 def _is_on(name: str) -> Callable[[Settings], bool]:
@@ -91,9 +91,9 @@ OTHER_SOURCES: Final = "comes with the other camera sources"
 IDLE: Final = "comes with idling: until then a worker runs as long as its object exists"
 SEPARATE: Final = "a worker is one process and receives in a thread of its own"
 
-_never_idle = When("0 or less", _never_stops)
+_never_idle = When("it is 0 or less", _never_stops)
 _address_in_source = When(
-    "source_type bsread, and source is an address", lambda settings: _source("bsread").holds(settings) and "url" not in settings
+    "source_type is bsread and url is not set", lambda settings: _source("bsread").holds(settings) and "url" not in settings
 )
 
 CAMERA_KEYS: Final[tuple[Key, ...]] = (
@@ -113,9 +113,7 @@ CAMERA_KEYS: Final[tuple[Key, ...]] = (
         values.area_detector,
         when=_source("area_detector"),
     ),
-    Key(
-        "source", "source.bsread.address", "where url is not set; the PV `:BSREADCONFIG` is not asked", values.text, when=_address_in_source
-    ),
+    Key("source", "source.bsread.address", "must be an address; the PV `:BSREADCONFIG` is not asked", values.text, when=_address_in_source),
     _implied("source", "the stream in url is read without asking EPICS", _source("bsread")),
     Key("source", "source.bsread.channel", "with `:FPICTURE` at its end", values.picture_channel, when=_source("bsread_simulation")),
     Key("source", "source.bsread.address", read=values.text, when=_source("bschannel")),
@@ -174,11 +172,11 @@ CAMERA_KEYS: Final[tuple[Key, ...]] = (
     _pointless("frame_rate", "cam_server ignores it for this source; source.maxFrameRate would limit the rate"),
     _pointless("interval", "cam_server never used it", 1.0),
     Key("simulate_pulse_id", "source.simulatePulseId", read=values.flag),
-    Key("binning_x", "geometry.binning.x", read=values.whole),
-    Key("binning_y", "geometry.binning.y", read=values.whole),
+    Key("binning_x", "geometry.binning.sizeX", read=values.whole),
+    Key("binning_y", "geometry.binning.sizeY", read=values.whole),
     Key("binning_mean", "geometry.binning.mode", "true becomes Mean", values.binning_mode),
-    Key("mirror_x", "geometry.mirror.x", read=values.flag),
-    Key("mirror_y", "geometry.mirror.y", read=values.flag),
+    Key("mirror_x", "geometry.mirror.leftRight", read=values.flag),
+    Key("mirror_y", "geometry.mirror.upDown", read=values.flag),
     Key("rotate", "geometry.rotateQuarterTurns", "any number of turns becomes 0 to 3", values.quarter_turns),
     Key("roi", "geometry.regionOfInterest", "`[offset_x, size_x, offset_y, size_y]` becomes named fields", values.region),
     Key("camera_calibration", "calibration", "the list reference_marker becomes named fields", values.calibration),
@@ -191,7 +189,7 @@ CAMERA_KEYS: Final[tuple[Key, ...]] = (
     _pointless("scalar_compression", "single numbers are never compressed", False),
     Key("data_header_compression", "output.header.compression", read=values.compression),
     _pointless("protocol", "every stream has a TCP address", "tcp"),
-    _implied("no_client_timeout", "0 or less: never stop, as every worker here", _never_idle),
+    _implied("no_client_timeout", "never stop, as every worker here", _never_idle),
     _later("no_client_timeout", IDLE, 10),
     _pointless("check_data", "the data header always follows the data", False),
     _pointless("forwarder_port", "use a Pipeline that reads the camera, with function Transparent and output mode Push"),
@@ -201,12 +199,12 @@ CAMERA_KEYS: Final[tuple[Key, ...]] = (
     _pointless("abort_on_error", "it belongs to the alignment of several connections", True),
 )
 
-_alone = When("no input_stream and no input_pipeline", lambda settings: not _given("input_stream", "input_pipeline")(settings))
-_no_pipeline = When("no input_pipeline", lambda settings: "input_pipeline" not in settings)
+_alone = When("there is no input_stream and no input_pipeline", lambda settings: not _given("input_stream", "input_pipeline")(settings))
+_no_pipeline = When("there is no input_pipeline", lambda settings: "input_pipeline" not in settings)
 _aborts = When("abort_on_timeout is on", _is_on("abort_on_timeout"))
 _reconnects = When("abort_on_timeout is off", lambda settings: not _is_on("abort_on_timeout")(settings))
 _background_on = When("image_background_enable is on", _is_on("image_background_enable"))
-_one_by_one = When("no averaging and no image_averaging", lambda settings: not _averages(settings))
+_one_by_one = When("there is no averaging and no image_averaging", lambda settings: not _averages(settings))
 _has_good_region = When("image_good_region is set", _given("image_good_region"))
 
 PIPELINE_KEYS: Final[tuple[Key, ...]] = (
@@ -241,16 +239,16 @@ PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     Key("averaging", "processing.accumulate", "N: Block of N frames; -N: Running mean of N", values.accumulate),
     Key("image_scale", "processing.scale", read=values.number),
     Key("image_offset", "processing.offset", read=values.number),
-    Key("mirror_x", "processing.mirror.x", read=values.flag),
-    Key("mirror_y", "processing.mirror.y", read=values.flag),
+    Key("mirror_x", "processing.mirror.leftRight", read=values.flag),
+    Key("mirror_y", "processing.mirror.upDown", read=values.flag),
     Key(
         "rotation",
         "processing.rotation",
         "a number is the angle; a number as mode fills the corners; ortho becomes Orthogonal",
         values.rotation,
     ),
-    Key("binning_x", "processing.binning.x", read=values.whole),
-    Key("binning_y", "processing.binning.y", read=values.whole),
+    Key("binning_x", "processing.binning.sizeX", read=values.whole),
+    Key("binning_y", "processing.binning.sizeY", read=values.whole),
     Key("binning_mean", "processing.binning.mode", "true becomes Mean", values.binning_mode),
     Key("image_good_region", "processing.goodRegion", "gfscale becomes scale", values.good_region),
     Key("image_slices", "processing.slices", "number_of_slices becomes count", values.slices, when=_has_good_region),
@@ -287,7 +285,7 @@ PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     Key("processing_threads", "threads", "0 becomes 1", values.at_least(1), when=_one_by_one),
     _pointless("processing_threads", "averaging depends on the order of frames, and takes one thread", 0),
     Key("group", "groups", read=values.texts),
-    _implied("no_client_timeout", "0 or less: never stop, as every worker here", _never_idle),
+    _implied("no_client_timeout", "never stop, as every worker here", _never_idle),
     _later("no_client_timeout", IDLE, 10),
     _pointless("buffer_size", SEPARATE),
     _pointless("multiprocessing", "threads compute without blocking each other", False),

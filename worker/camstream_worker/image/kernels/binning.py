@@ -10,13 +10,13 @@ Pixels = npt.NDArray[Any]
 Sums = npt.NDArray[np.uint32]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _add_row(pixels: Pixels, sums: Sums) -> None:
     for x in range(sums.size):
         sums[x] = np.uint32(sums[x] + np.uint32(pixels[x]))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _pair(sums: Sums, out: npt.NDArray[np.uint16]) -> None:
     for i in range(out.size):
         out[i] = min(np.uint32(sums[2 * i] + sums[2 * i + 1]), np.uint32(65535))

@@ -18,7 +18,7 @@ NARROWEST = 0.2
 """A sigma below this share of the distance between samples is not told by the data."""
 
 
-@njit(nogil=True, cache=True, fastmath=True, inline="always")
+@njit(nogil=True, fastmath=True, inline="always")
 def _exp(x: float) -> float:
     """The exponential of x <= 0, in a form that LLVM vectorises; absolute error 4e-14, and 2e-17 stands for all below x = -38.
 
@@ -40,7 +40,7 @@ def _exp(x: float) -> float:
     return e * e
 
 
-@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+@njit(nogil=True, fastmath=True, error_model="numpy")
 def _evaluate(axis: Floats, profile: Floats, point: Floats, flat: Floats, newton: Floats, gradient: Floats) -> float:
     """One sweep: J^T J into ``flat``, that less the sum of r f'' into ``newton`` (lower triangles), J^T r; give the sum of r^2."""
     e1 = e1u1 = e1u2 = e2 = e2u1 = e2u2 = e2u3 = e2u4 = r1 = re = reu1 = reu2 = reu3 = reu4 = rr = 0.0
@@ -92,7 +92,7 @@ def _evaluate(axis: Floats, profile: Floats, point: Floats, flat: Floats, newton
     return rr
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _factorise(matrix: Floats, damping: float, scale: Floats, factor: Floats) -> bool:
     """Cholesky factor of matrix + damping * scale^2; False where that is not positive."""
     for i in range(4):
@@ -111,7 +111,7 @@ def _factorise(matrix: Floats, damping: float, scale: Floats, factor: Floats) ->
     return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _forward(factor: Floats, right: Floats, x: Floats) -> None:
     for i in range(4):
         v = right[i]
@@ -120,7 +120,7 @@ def _forward(factor: Floats, right: Floats, x: Floats) -> None:
         x[i] = v / factor[i, i]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _solve(factor: Floats, right: Floats, x: Floats) -> None:
     _forward(factor, right, x)
     for i in range(3, -1, -1):
@@ -130,12 +130,12 @@ def _solve(factor: Floats, right: Floats, x: Floats) -> None:
         x[i] = v / factor[i, i]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _norm(scale: Floats, x: Floats) -> float:
     return math.sqrt((scale[0] * x[0]) ** 2 + (scale[1] * x[1]) ** 2 + (scale[2] * x[2]) ** 2 + (scale[3] * x[3]) ** 2)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _step_within(radius: float, flat: Floats, gradient: Floats, scale: Floats, factor: Floats, step: Floats) -> float:
     """The best step that is no longer than the radius (+10 %); its damping, or -1 where there is none.
 
@@ -163,7 +163,19 @@ def _step_within(radius: float, flat: Floats, gradient: Floats, scale: Floats, f
     return damping
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
+def _judge(cost: float, cost_there: float, downhill: float, damping: float, length: float, radius: float) -> tuple[float, float]:
+    """What a step gained, as a share of what was predicted, and how far the next one may go."""
+    far_worse = cost_there >= 100.0 * cost
+    gain = -cost if far_worse else cost - cost_there
+    ratio = gain / (downhill + damping * length * length)
+    if ratio > 0.25:
+        return ratio, 2.0 * length if damping == 0.0 or ratio >= 0.75 else radius
+    shrink = 0.5 if gain >= 0.0 else 0.5 * downhill / (downhill - 0.5 * gain)
+    return ratio, (0.1 if far_worse else max(shrink, 0.1)) * min(radius, 10.0 * length)
+
+
+@njit(nogil=True, error_model="numpy")
 def _fit(axis: Floats, profile: Floats, out: Floats) -> bool:
     """Least squares from the start values in ``out``, in place; whether it converged.
 
@@ -210,16 +222,7 @@ def _fit(axis: Floats, profile: Floats, out: Floats) -> bool:
             near = accepted
         else:
             length = _norm(scale, step)
-            radius = radius if moved else min(radius, length)
-            gain = cost - cost_there if cost_there < 100.0 * cost else -cost
-            ratio = gain / (downhill + damping * length * length)
-            if ratio <= 0.25:
-                shrink = 0.5 if gain >= 0.0 else 0.5 * downhill / (downhill - 0.5 * gain)
-                if cost_there >= 100.0 * cost or shrink < 0.1:
-                    shrink = 0.1
-                radius = shrink * min(radius, 10.0 * length)
-            elif damping == 0.0 or ratio >= 0.75:
-                radius = 2.0 * length
+            ratio, radius = _judge(cost, cost_there, downhill, damping, length, radius if moved else min(radius, length))
             accepted = ratio >= 1e-4 or small < STEP
             near = accepted and small < NEAR
         if accepted:
@@ -233,7 +236,7 @@ def _fit(axis: Floats, profile: Floats, out: Floats) -> bool:
     return False
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
+@njit(nogil=True, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
 def _area(axis: Floats, profile: Floats) -> float:
     """Trapezoid sum. NaN and infinity go through: without them in the flags, fastmath may not assume that there are none."""
     area = 0.0
@@ -242,7 +245,7 @@ def _area(axis: Floats, profile: Floats) -> float:
     return 0.5 * area
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, fastmath=True)
 def _extremes(profile: Floats) -> tuple[float, float]:
     lowest = highest = profile[0]
     for i in range(profile.size):
@@ -251,7 +254,7 @@ def _extremes(profile: Floats) -> tuple[float, float]:
     return lowest, highest
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _find(profile: Floats, value: float) -> int:
     """Index of the first sample of this value, which there is."""
     i = 0
@@ -260,7 +263,7 @@ def _find(profile: Floats, value: float) -> int:
     return i
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _start(axis: Floats, profile: Floats, out: Floats) -> bool:
     """Start values of a fit: minimum, range, highest sample and area; whether all samples are finite."""
     area = _area(axis, profile)
@@ -317,7 +320,7 @@ def moments(axis: Floats, profile: Floats, offset: float, mean: float, sigma: fl
     return center, math.sqrt(abs(second / total))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _crossing(axis: Floats, profile: Floats, cut: float, index: int) -> float:
     """Where the line through a sample and the next one is at the cut."""
     step = profile[index + 1] - profile[index]

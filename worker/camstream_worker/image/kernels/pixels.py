@@ -19,7 +19,7 @@ Sums = npt.NDArray[np.uint32]
 MOST = 65537
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _correct_row(pixels: Pixels, background: Pixels, threshold: Pixels, out: Pixels, lowest: Any, highest: Any) -> tuple[Any, Any]:
     zero = threshold.dtype.type(0)
     limit = threshold[0]
@@ -33,7 +33,7 @@ def _correct_row(pixels: Pixels, background: Pixels, threshold: Pixels, out: Pix
     return lowest, highest
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _extremes_of_row(pixels: Pixels, lowest: Any, highest: Any) -> tuple[Any, Any]:
     for x in range(pixels.size):
         lowest = min(lowest, pixels[x])
@@ -41,7 +41,7 @@ def _extremes_of_row(pixels: Pixels, lowest: Any, highest: Any) -> tuple[Any, An
     return lowest, highest
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _sum_row(a: Pixels, columns: Sums) -> Any:
     total = np.uint32(0)
     for x in range(columns.size):
@@ -51,7 +51,7 @@ def _sum_row(a: Pixels, columns: Sums) -> Any:
     return total
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _sum_four_rows(a: Pixels, b: Pixels, c: Pixels, d: Pixels, columns: Sums, rows: npt.NDArray[np.int64]) -> None:
     p = q = r = s = np.uint32(0)
     for x in range(columns.size):

@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _outer_pixel(image: Pixels, y: float, x: float, fill: Any) -> Any:
     """A pixel that may lie outside the image or on its last row or column."""
     height, width = image.shape
@@ -27,12 +27,12 @@ def _outer_pixel(image: Pixels, y: float, x: float, fill: Any) -> Any:
     return np.int32(value + 0.5)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _is_inner(image: Pixels, y: float, x: float) -> bool:
-    return 0.0 <= y < image.shape[0] - 1.0 and 0.0 <= x < image.shape[1] - 1.0
+    return bool(0.0 <= y < image.shape[0] - 1.0 and 0.0 <= x < image.shape[1] - 1.0)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _locate(
     row_y: float, row_x: float, step_y: float, step_x: float, first: int, width: Any, where: Indices, down: Floats, right: Floats
 ) -> None:
@@ -45,7 +45,7 @@ def _locate(
         where[i] = top * width + left
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _gather(pixels: Pixels, width: Any, where: Indices, near: Pixels) -> None:
     for i in range(where.size):
         # Unsigned indices spare the look at whether they are negative.
@@ -56,7 +56,7 @@ def _gather(pixels: Pixels, width: Any, where: Indices, near: Pixels) -> None:
         near[3, i] = pixels[k + width + np.uint64(1)]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _blend(a: Pixels, b: Pixels, c: Pixels, d: Pixels, down: Floats, right: Floats, out: Pixels) -> None:
     for i in range(out.size):
         up, aside = 1.0 - down[i], 1.0 - right[i]
