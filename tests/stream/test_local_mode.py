@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bsread import SUB, Source
-from local_runs import LocalRun, alive, local_run, small_camera, small_pipeline, write
+from local_runs import CAMSTREAM, LocalRun, alive, local_run, small_camera, small_pipeline, write
 from ports import free_port
+from terminals import on_a_terminal
 from waiting import wait_for
 from workers import reader
 
@@ -88,6 +89,15 @@ def test_receive_by_name_shows_that_many_messages(pair: LocalRun) -> None:
     assert len(messages) == 3
     assert all("image 64x48 uint16" in line for line in messages)
     assert summary.startswith("3 messages")
+
+
+def test_receive_on_a_terminal_shows_the_image_and_numbers_until_ctrl_c(pair: LocalRun) -> None:
+    with on_a_terminal({"CAMSTREAM_STATE": str(pair.state)}, CAMSTREAM, "receive", "pipe") as terminal:
+        terminal.read_until("▀▀▀", "x_fit_mean", "intensity", "age")
+        code, rest = terminal.interrupt()
+    assert code == 130
+    assert "MB/s" in rest
+    assert "Traceback" not in rest
 
 
 def test_user_is_told_what_to_do_next(pair: LocalRun) -> None:

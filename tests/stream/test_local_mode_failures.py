@@ -1,26 +1,21 @@
 """`camstream run` when something breaks: workers, ports, files, the supervisor itself."""
 
-import contextlib
 import os
-import pty
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from local_runs import CAMSTREAM, alive, local_run, small_camera, small_pipeline, write
 from ports import free_port
+from terminals import on_a_terminal
 from waiting import wait_for
 from workers import reader
 
 from camstream.spec.status import Phase
 from camstream_cli.local.state import running
-
-ON_A_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-"""Run a command in the foreground of the terminal that is its standard input, so that Ctrl-C reaches it."""
 
 
 @pytest.fixture
@@ -129,23 +124,12 @@ def test_two_runs_beside_each_other_are_both_found_and_do_not_share_a_port(tmp_p
 def test_terminal_shows_a_live_table_and_ctrl_c_stops_everything(tmp_path: Path, folder: Path) -> None:
     write(folder / "cam.yaml", small_camera())
     state = tmp_path / "state"
-    environment = os.environ | {"CAMSTREAM_STATE": str(state), "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
-    terminal, inside = pty.openpty()
-    command = [sys.executable, "-c", ON_A_TERMINAL, CAMSTREAM, "run", str(folder)]
-    with subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, env=environment, start_new_session=True) as process:
-        os.close(inside)
-        shown = b""
-        while b"Running" not in shown or b"64x48 uint16" not in shown:
-            shown += os.read(terminal, 65536)
+    with on_a_terminal({"CAMSTREAM_STATE": str(state)}, CAMSTREAM, "run", str(folder)) as terminal:
+        terminal.read_until("Running", "64x48 uint16", "camstream receive cam")
         worker = next(view.pid for found in running(state) for view in found.objects)
-        os.write(terminal, b"\x03")
-        # The end of a terminal is told as an error.
-        with contextlib.suppress(OSError):
-            while part := os.read(terminal, 65536):
-                shown += part
-        os.close(terminal)
-        assert process.wait(15) == 0
-    assert b"stopping ..." in shown
+        code, rest = terminal.interrupt()
+    assert code == 0
+    assert "stopping ..." in rest
     assert worker is not None
     assert not alive(worker)
     assert list(state.iterdir()) == []

@@ -74,7 +74,7 @@ def files(paths: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
         if not found:
             problems.append(Problem(path, 1, 1, "", f"there is no file {', '.join('*' + suffix for suffix in SUFFIXES)} in this folder"))
         for file in found:
-            if True:
+            if file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 

@@ -342,6 +342,7 @@ def test_threads_are_lost_where_the_order_of_frames_counts() -> None:
     converted = pipeline_from_cam_server("demo", {**CAM, "averaging": 3, "processing_threads": 4})
     assert converted.spec.threads == 1
     assert [loss.key for loss in converted.losses] == ["processing_threads"]
+    assert pipeline_from_cam_server("demo", {**CAM, "averaging": 0, "image_averaging": 1, "processing_threads": 4}).spec.threads == 4
 
 
 def test_endless_worker_needs_no_timeout_for_clients() -> None:

@@ -63,15 +63,22 @@ def _given(*names: str) -> Callable[[Settings], bool]:
     return lambda settings: any(name in settings for name in names)
 
 
+def _value(settings: Settings, name: str, read: Read) -> Any:
+    """What a key says; None where it is missing, off, or cannot be read."""
+    try:
+        return read(settings[name]) if name in settings else None
+    except ValueError:
+        return None
+
+
 def _averages(settings: Settings) -> bool:
-    return "averaging" in settings or "image_averaging" in settings
+    found = _value(settings, "averaging", values.accumulate), _value(settings, "image_averaging", values.averaging)
+    return any(found)
 
 
 def _never_stops(settings: Settings) -> bool:
-    try:
-        return values.number(settings.get("no_client_timeout", 10)) <= 0
-    except ValueError:
-        return False
+    timeout = _value(settings, "no_client_timeout", values.number)
+    return timeout is not None and timeout <= 0
 
 
 def _pointless(name: str, note: str, default: Any = None, when: When | None = None) -> Key:

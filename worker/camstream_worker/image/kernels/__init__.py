@@ -3,3 +3,14 @@
 They release the GIL, and are cached on disk (:mod:`camstream_worker.image.compile`). A kernel calls only kernels of its
 own file, because numba does not notice when another one changes.
 """
+
+import importlib
+import sys
+
+# With the first kernel numba looks whether scipy has BLAS, for functions that no kernel uses, and imports scipy.linalg to that end:
+# 0.1 s and 15 MB in every worker. Here it finds none.
+BLAS = "scipy.linalg.cython_blas"
+if BLAS not in sys.modules:
+    sys.modules[BLAS] = None  # type: ignore[assignment]
+    importlib.import_module("numba.np.arraymath")
+    del sys.modules[BLAS]
