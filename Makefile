@@ -35,10 +35,10 @@ e2e: $(DEV) ## Run the product as a user would, from the outside
 	@$(BIN)/pytest tests/e2e
 
 bench: $(DEV) ## Ratios measured side by side, short form (two minutes); fails 30 % below a goal
-	@$(BIN)/python -m tests.bench.main --short
+	@$(BIN)/python tests/bench/main.py --short
 
 bench-long: $(DEV) ## The same in full; writes docs/performance.md and build/bench.json
-	@$(BIN)/python -m tests.bench.main --write-docs
+	@$(BIN)/python tests/bench/main.py --write-docs
 
 generate: $(DEV) ## Write crds/, the chart's copy and the reference pages from the models
 	@$(BIN)/python -m camstream_cli.generate

@@ -1,6 +1,7 @@
 """How things look on a terminal: the table of objects, values of channels, a picture made of text."""
 
 import functools
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
@@ -193,8 +194,8 @@ def picture(image: npt.NDArray[Any], columns: int, lines: int) -> Text:
     levels = ((small - low) * ((_LEVELS - 1) / (high - low)) if high > low else np.zeros_like(small)).astype(int)
     text = Text(no_wrap=True)
     for upper, lower in zip(levels[0::2], levels[1::2], strict=True):
-        for above, below in zip(upper.tolist(), lower.tolist(), strict=True):
-            text.append("▀", _style(above, below))
+        for (above, below), same in itertools.groupby(zip(upper.tolist(), lower.tolist(), strict=True)):
+            text.append("▀" * len(list(same)), _style(above, below))
         text.append("\n")
     return text
 

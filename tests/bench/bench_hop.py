@@ -16,14 +16,15 @@ from typing import Any
 import bsread
 import numpy as np
 import zmq
+from harness import SIZES, Measurement, beam
+from ports import free_port
+
 from camstream.frame import Timestamp
 from camstream.spec.fields import InputMode
 from camstream.spec.output import StreamOutput
 from camstream_worker.counters import Counters
 from camstream_worker.outputs import BsreadOutput
 from camstream_worker.sources.bsread import Receiver
-from harness import SIZES, Measurement, beam
-from ports import free_port
 
 FRAMES = 8
 """Different images that are sent in turn, so that none stays in a cache."""

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import zmq
+from harness import SIZES, Measurement
+from ports import free_port
+from workers import Reader, WorkerProcess, camera, pipeline, reader, simulation, store_background, worker
+
 from camstream.frame import Timestamp
 from camstream.spec.output import StreamOutput
 from camstream_worker.counters import Counters
 from camstream_worker.outputs import BsreadOutput
-from harness import SIZES, Measurement
-from ports import free_port
-from workers import Reader, WorkerProcess, camera, pipeline, reader, simulation, store_background, worker
 
 LOSSLESS = {"mode": "Sub", "backlog": "All", "queueSize": 20}
 
@@ -217,7 +218,6 @@ def torn(count: int) -> Measurement:
     counters, stop = Counters(), threading.Event()
     spec = StreamOutput.model_validate({"mode": "Push", "block": False, "queueSize": 1})
     output = BsreadOutput(spec, f"tcp://127.0.0.1:{free_port()}", counters, stop)
-    output.monitor.close(0)
     values = {f"c{i}": float(i) for i in range(40)} | {"image": np.zeros((480, 640), np.uint16)}
     found = {"whole": 0, "torn": 0}
     done = threading.Event()
@@ -235,6 +235,7 @@ def torn(count: int) -> Measurement:
         done.set()
         consumer.join()
     output.close()
+    output.monitor.close(0)
     dropped = counters.output_drops["no_room"]
     if sent + dropped != count or not dropped:
         raise RuntimeError(f"{count} sends, {sent} sent and {dropped} dropped: the counts do not add up, or the queue was never full")

@@ -94,6 +94,7 @@ def test_receive_by_name_shows_that_many_messages(pair: LocalRun) -> None:
 def test_receive_on_a_terminal_shows_the_image_and_numbers_until_ctrl_c(pair: LocalRun) -> None:
     with on_a_terminal({"CAMSTREAM_STATE": str(pair.state)}, CAMSTREAM, "receive", "pipe") as terminal:
         terminal.read_until("▀▀▀", "x_fit_mean", "intensity", "age")
+        terminal.read_until("age")  # the next one
         code, rest = terminal.interrupt()
     assert code == 130
     assert "MB/s" in rest

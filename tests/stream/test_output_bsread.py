@@ -35,8 +35,8 @@ class Sender:
         return self.output.send(values, pulse_id, NOW)
 
     def close(self) -> None:
-        self.clients.stop()
         self.output.close()
+        self.clients.stop()
 
 
 @contextmanager

@@ -25,8 +25,8 @@ class Terminal:
             try:
                 shown += os.read(self._end, 65536)
             except OSError as error:
-                raise AssertionError(f"ended without {missing}:\n{shown.decode()}") from error
-        return shown.decode()
+                raise AssertionError(f"ended without {missing}:\n{_text(shown)}") from error
+        return _text(shown)
 
     def interrupt(self) -> tuple[int, str]:
         """Press Ctrl-C. Returns the exit code and what was shown until the end."""
@@ -35,7 +35,7 @@ class Terminal:
         with contextlib.suppress(OSError):  # this is how a terminal says that nobody writes to it any more
             while part := os.read(self._end, 65536):
                 shown += part
-        return self._process.wait(15), shown.decode()
+        return self._process.wait(15), _text(shown)
 
 
 @contextlib.contextmanager
@@ -53,3 +53,8 @@ def on_a_terminal(environment: Mapping[str, str], *command: str) -> Iterator[Ter
         os.close(end)
         process.terminate()
         process.wait(15)
+
+
+def _text(shown: bytes) -> str:
+    """What was read may end within a character."""
+    return shown.decode(errors="replace")

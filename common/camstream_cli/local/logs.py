@@ -1,5 +1,6 @@
 """Log files of workers: their end, and their size."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -21,13 +22,11 @@ def last_lines(path: Path, count: int) -> list[str]:
 
 
 def keep_short(path: Path, limit: int = LIMIT_BYTES) -> None:
-    """Once a log is too long, start it anew with its last lines. The writer must append."""
-    try:
+    """Once a log is too long, start it anew with its last lines. The writer must append. A log that cannot be cut is left alone."""
+    with contextlib.suppress(OSError):
         if path.stat().st_size <= limit:
             return
-    except FileNotFoundError:
-        return
-    kept = last_lines(path, 100)
-    os.truncate(path, 0)
-    with path.open("a", encoding="utf-8") as file:
-        file.write("".join(f"{line}\n" for line in ["(older lines were removed)", *kept]))
+        kept = last_lines(path, 100)
+        os.truncate(path, 0)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in ["(older lines were removed)", *kept]))

@@ -48,6 +48,30 @@ class Endpoint:
         return f"http://{HTTP_HOST}:{self.http_port}"
 
 
+class Reservation:
+    """A port that a worker of ours can listen on, and nobody else. Gone with this process, however that ends."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """:raises OSError: if the port is in use or reserved"""
+        self.port = port
+        # A name in the kernel, without a file, keeps other supervisors away: they share ports as workers do, see below.
+        self._name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._held = socket.socket()
+        # Linux lets a second socket listen on a port that is bound by one that does not listen, where both say this. It also says
+        # that connections of an earlier run, which the kernel remembers for a minute, do not matter: addresses stay the same.
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._name.bind(f"\0camstream-port-{port}")
+            self._held.bind((host, port))
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._held.close()
+        self._name.close()
+
+
 class Ports:
     """Gives each object its ports and keeps others from taking them."""
 
@@ -65,7 +89,7 @@ class Ports:
                 f"cannot listen on host {host!r}: {error.strerror}; use an IPv4 address of this machine, or 0.0.0.0 for all"
             ) from error
         self._endpoints: dict[Key, Endpoint] = {}
-        self._reserved: dict[Key, list[socket.socket]] = {}
+        self._reserved: dict[Key, list[Reservation]] = {}
 
     def assign(self, objects: Collection[Camera | Pipeline]) -> dict[Key, Endpoint | SpecError]:
         """Where each object listens. Those that are gone give their ports back.
@@ -95,8 +119,7 @@ class Ports:
         except SpecError as error:
             self._release(key)
             return error
-        http_port, stream_port = held[0].getsockname()[1], port or held[-1].getsockname()[1]
-        self._endpoints[key] = Endpoint(self.host, stream_port, http_port)
+        self._endpoints[key] = Endpoint(self.host, stream_port=port or held[-1].port, http_port=held[0].port)
         return self._endpoints[key]
 
     def _release(self, key: Key) -> None:
@@ -105,19 +128,12 @@ class Ports:
             held.close()
 
 
-def _reserve(host: str, first: int, avoid: Collection[int]) -> socket.socket:
-    """Hold the first free port. A worker can listen on it all the same; other supervisors pass it by."""
+def _reserve(host: str, first: int, avoid: Collection[int]) -> Reservation:
+    """Reserve the first free port."""
     for port in itertools.islice((p for p in itertools.count(first) if p not in avoid), PORTS):
-        held = socket.socket()
         try:
-            held.bind((host, port))
+            return Reservation(host, port)
         except OSError as error:
-            held.close()
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            continue
-        # Linux lets another socket listen on a port that is bound by one that does not, if both say so. Said only after binding,
-        # it does not make us share the port of anybody else.
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return held
     raise SpecError(f"no free port on {host} from {first} to {first + PORTS - 1}; stop what uses them (`ss -ltnp`)")

@@ -8,30 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from camstream.errors import CamstreamError
-from camstream.spec.base import Spec
+from camstream.spec.view import STATE_FILE, RunState
 from camstream_cli.local.files import replace_file
-from camstream_cli.local.view import ObjectView
+
+__all__ = ["RunState", "remove_stale", "run_folder", "running", "state_directory", "write_state"]
 
 PREFIX = "run-"
 LOCK = "pid"
-STATE = "state.json"
-
-
-class RunState(Spec):
-    """What one supervisor runs. Written at least once a second."""
-
-    pid: int
-    """Of the supervisor."""
-    started_at: float
-    """[s] since 1970"""
-    paths: list[str]
-    """The manifests that it follows."""
-    problems: list[str] = Field(default=[])
-    """What is wrong with the manifests, where the newest edit could not be taken over."""
-    objects: list[ObjectView] = Field(default=[])
 
 
 def state_directory(environment: Mapping[str, str] = os.environ) -> Path:
@@ -66,7 +52,7 @@ def run_folder(root: Path) -> Iterator[Path]:
 
 
 def write_state(folder: Path, state: RunState) -> None:
-    replace_file(folder / STATE, state.model_dump_json(by_alias=True))
+    replace_file(folder / STATE_FILE, state.model_dump_json(by_alias=True))
 
 
 def running(root: Path) -> list[RunState]:
@@ -110,7 +96,7 @@ def _alive(folder: Path) -> bool:
 
 def _read(folder: Path) -> RunState | None:
     try:
-        return RunState.model_validate_json((folder / STATE).read_bytes())
+        return RunState.model_validate_json((folder / STATE_FILE).read_bytes())
     except (OSError, ValidationError):
         # It has not been written yet, is gone by now, or is one of another version of camstream.
         return None

@@ -12,7 +12,7 @@ from camstream.decide import Seen, decide_status, stopped, wanted_background
 from camstream.errors import BrokenReference, ImmutableField, SpecError
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.status import CameraStatus, PipelineStatus, WorkerStatus
-from camstream.spec.worker import StoredBackground, WorkerConfig
+from camstream.spec.worker import StoredBackground, WorkerConfig, camera_of
 from camstream_cli.local.backgrounds import BackgroundFolder
 from camstream_cli.local.build import Endpoints, build_config, camera_name, refusal, stream_address
 from camstream_cli.local.key import Key
@@ -102,6 +102,12 @@ class Supervisor:
         except SpecError as error:
             return error
 
+    def _camera(self, thing: Camera | Pipeline) -> Camera | None:
+        try:
+            return thing if isinstance(thing, Camera) else camera_of(thing, self._objects.values())
+        except BrokenReference:
+            return None
+
     def _background(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
         wanted = wanted_background(thing)
         if wanted is None:
@@ -130,6 +136,8 @@ class Supervisor:
             thing,
             status,
             seen.report,
+            reported_at=worker.reported_at if worker else 0.0,
+            camera=self._camera(thing),
             http_address=endpoint.http if isinstance(endpoint, Endpoint) else None,
             pid=worker.pid if worker else None,
             log_file=str(worker.log_file) if worker else None,

@@ -55,6 +55,8 @@ class WorkerProcess:
         self.config = config
         self.report: WorkerReport | None = None
         """What it tells about itself, where it runs and answers."""
+        self.reported_at = 0.0
+        """When it last did [s since 1970]."""
         self.exit: ExitStatus | None = None
         """How it ended, where it does not run now."""
         self.pid: int | None = None
@@ -160,6 +162,7 @@ class WorkerProcess:
             if report is not None:
                 news = self.report is None or report.phase is not self.report.phase
                 answered, self.report, self.exit = time.monotonic(), report, None
+                self.reported_at = time.time()
                 if news:
                     self._changed()
             elif self.report is not None and silence > SILENT_S:
@@ -173,7 +176,7 @@ class WorkerProcess:
         try:
             async with self._http.get(self.status_url) as answer:
                 return WorkerReport.model_validate_json(await answer.read())
-        except (aiohttp.ClientError, TimeoutError, ValidationError):
+        except (aiohttp.ClientError, OSError, ValidationError):
             return None
 
     def _write_config(self, config: WorkerConfig) -> None:
@@ -184,12 +187,13 @@ class WorkerProcess:
         """In its own words, or else in those of the system and the end of its log."""
         with contextlib.suppress(OSError, ValidationError):
             return ExitStatus.model_validate_json(self._termination_file.read_bytes())
-        last = next(iter(last_lines(self.log_file, 1)), "")
         if code < 0:
-            return ExitStatus(reason="Killed", exit_code=code, message=f"it was killed by {signal.Signals(-code).name}")
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+            return ExitStatus(reason="Killed", exit_code=code, message=f"it was killed by {name}")
         if code == COMPLETED:
             # Told to end, but not by us: nothing was completed, and it is wanted.
             return ExitStatus(reason="Terminated", message="it was told to end by somebody else")
+        last = next(iter(last_lines(self.log_file, 1)), "")
         return ExitStatus(reason="Crashed", exit_code=code, message=f"it ended with exit code {code}: {last}; its log: {self.log_file}")
 
 

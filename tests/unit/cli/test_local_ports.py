@@ -9,7 +9,7 @@ from ports import free_port
 
 from camstream.errors import CamstreamError, SpecError
 from camstream_cli.local.key import Key
-from camstream_cli.local.ports import Endpoint, Ports
+from camstream_cli.local.ports import Endpoint, Ports, Reservation
 
 
 @pytest.fixture
@@ -80,11 +80,38 @@ def test_two_supervisors_never_give_the_same_port(ports: Ports) -> None:
     assert {mine.stream_port, mine.http_port}.isdisjoint({theirs.stream_port, theirs.http_port})
 
 
-def test_ports_are_given_back_at_the_end() -> None:
+def test_next_run_has_the_same_ports_although_the_kernel_remembers_connections() -> None:
+    with closing(Ports("127.0.0.1")) as ports:
+        first = only(ports.assign([make_camera()]), "gun")
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("127.0.0.1", first.stream_port))
+            server.listen()
+            client = socket.create_connection(("127.0.0.1", first.stream_port))
+            accepted, _ = server.accept()
+            # The end that closes first is remembered.
+            accepted.close()
+            client.close()
+    with closing(Ports("127.0.0.1")) as ports:
+        assert only(ports.assign([make_camera()]), "gun") == first
+
+
+def test_port_that_somebody_listens_on_is_passed_by(ports: Ports) -> None:
+    port = only(ports.assign([make_camera()]), "gun").stream_port
+    ports.assign([])
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        assert only(ports.assign([make_camera()]), "gun").stream_port != port
+
+
+def test_ports_are_reserved_until_the_end() -> None:
     with closing(Ports("127.0.0.1")) as ports:
         port = only(ports.assign([make_camera()]), "gun").stream_port
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", port))
+        with pytest.raises(OSError, match="in use"):
+            Reservation("127.0.0.1", port)
+    Reservation("127.0.0.1", port).close()
 
 
 def test_host_that_is_not_of_this_machine_is_refused_in_words() -> None:

@@ -7,11 +7,12 @@ needs with ``prepare``; what was not found in the cache is compiled then, and to
 
 An image of a container carries the cache like this:
 
-- The cache is found again when numba, Python, the path and content of the kernels' files, and the processor are the same. For nodes that differ,
-  set ``NUMBA_CPU_NAME`` (such as ``x86-64-v3``) and ``NUMBA_CPU_FEATURES`` (empty: what that name implies) for this command and for the worker.
-- numba wants to write to ``NUMBA_CACHE_DIR``. One that is read-only it passes over without a word, looks in ``~/.cache``, and compiles anew. So on a
-  read-only file system the compiled files are copied to a writable place first (:func:`copy_cache`, or ``cp -r``), and ``NUMBA_CACHE_DIR``
-  names that place; what is not found there is compiled and kept there.
+- The cache is found again when numba, Python, the path and the content of the kernels' files, and the processor are the same. For nodes
+  that differ, set ``NUMBA_CPU_NAME`` (such as ``x86-64-v3``) and ``NUMBA_CPU_FEATURES`` (empty: what that name implies) for this command
+  and for the worker.
+- numba wants to write to ``NUMBA_CACHE_DIR``. One that is read-only it passes over without a word, looks beside the source and in
+  ``~/.cache``, and compiles anew. So on a read-only file system the compiled files are copied to a writable place first
+  (:func:`copy_cache`, or ``cp -r``), and ``NUMBA_CACHE_DIR`` names that place; what is not found there is compiled and kept there.
 """
 
 import shutil
@@ -64,7 +65,7 @@ def compile_all(tell: Callable[[str], object]) -> None:
 
 def misses() -> dict[str, int]:
     """How often each kernel was not found in the cache by this process, those left out that always were."""
-    counts = {}
+    counts: dict[str, int] = {}
     for module in (binning, fit, pixels, rotation):
         for name, kernel in vars(module).items():
             if isinstance(kernel, Dispatcher) and not name.startswith("_"):

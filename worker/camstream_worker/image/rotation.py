@@ -22,7 +22,7 @@ def rotate(image: Image, rotation: Rotation, region: Region) -> Image:
     :param region: the part, in an image of the same shape
     """
     linear = rotation.order == 1 and rotation.mode is RotationMode.CONSTANT
-    if not linear or image.dtype not in UNSIGNED or image.size >= 2**31:
+    if not linear or image.dtype not in UNSIGNED:
         return np.ascontiguousarray(rotate_plain(image, rotation)[region.slices])
     cosine, sine = cosine_and_sine(rotation.angle)
     matrix = np.array([[cosine, sine], [-sine, cosine]])

@@ -61,7 +61,7 @@ class PipelinePlan:
     def prepare(self, frame: Frame) -> None:
         """Load what frames like this one need, so that the first of them is no slower than the others.
 
-        The kernels come from numba's cache, or are compiled if they are not there (:mod:`camstream_worker.image.compile`). No state is touched.
+        Kernels come from numba's cache; what is not there is compiled (:mod:`camstream_worker.image.compile`). No state is touched.
 
         :raises FrameError: or BackgroundError, as :meth:`process`
         """

@@ -233,8 +233,9 @@ class Runner:
         except EndReached as end:
             self.state.ended = str(end)
         finally:
-            self._clients.stop()
+            # In this order: libzmq would wait for ever for somebody to take the events of a monitor that is gone.
             output.close()
+            self._clients.stop()
             self._end()
 
     def _wanted(self) -> Iterator[tuple[Job, Frame]]:

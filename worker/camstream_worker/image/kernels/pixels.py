@@ -93,9 +93,7 @@ def correct(
         first = top if keep else 0
         for i in range(bottom - top):
             y = top + i
-            lowest, highest = _correct_row(
-                image[y0 + y, x0:x1], background[y if many else 0], threshold, out[first + i], lowest, highest
-            )
+            lowest, highest = _correct_row(image[y0 + y, x0:x1], background[y if many else 0], threshold, out[first + i], lowest, highest)
         if bottom - top == 4:
             _sum_four_rows(out[first], out[first + 1], out[first + 2], out[first + 3], columns, rows[top:bottom])
         else:

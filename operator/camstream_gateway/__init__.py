@@ -1,0 +1,1 @@
+"""The live page: every stream as it happens, in a browser."""

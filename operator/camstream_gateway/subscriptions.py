@@ -1,0 +1,124 @@
+"""One connection to each stream that somebody looks at, and none to the others."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import zmq
+import zmq.asyncio
+
+from camstream import names
+from camstream.errors import WireError
+from camstream.wire import Decoder
+from camstream_gateway.hub import Hub
+from camstream_gateway.objects import Snapshot, StreamKey
+
+QUEUE_SIZE = 2
+"""Messages that may wait in ZMQ: somebody who looks wants to see what is now."""
+
+LINGER_S = 5.0
+"""How long a stream is read on after the last viewer left: a page that is loaded anew finds its last frames."""
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """One stream that is read."""
+
+    hub: Hub
+    address: str | None
+    viewers: int = 0
+    task: asyncio.Task[None] | None = None
+    leaving: asyncio.TimerHandle | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Subscriptions:
+    """Reads each stream once, however many look at it."""
+
+    _context: zmq.asyncio.Context = field(default_factory=zmq.asyncio.Context)
+    _streams: dict[StreamKey, Subscription] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def look_at(self, key: StreamKey, address: str | None) -> AsyncIterator[Subscription]:
+        """Read a stream for as long as this lasts.
+
+        :param address: None where the stream has none yet; :meth:`follow` tells when it has
+        """
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = Subscription(Hub(), None)
+        if stream.leaving is not None:
+            stream.leaving.cancel()
+            stream.leaving = None
+        self._connect(stream, address)
+        stream.viewers += 1
+        try:
+            yield stream
+        finally:
+            stream.viewers -= 1
+            if stream.viewers == 0:
+                stream.leaving = asyncio.get_running_loop().call_later(LINGER_S, self._leave, key)
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Go where the streams are now."""
+        for key, stream in self._streams.items():
+            view = snapshot.objects.get(key)
+            self._connect(stream, view.address if view else None)
+
+    async def close(self) -> None:
+        tasks = [stream.task for stream in self._streams.values() if stream.task]
+        for stream in self._streams.values():
+            if stream.leaving:
+                stream.leaving.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._streams.clear()
+        self._context.destroy(0)
+
+    def __contains__(self, key: StreamKey) -> bool:
+        return key in self._streams
+
+    def _connect(self, stream: Subscription, address: str | None) -> None:
+        if address == stream.address and stream.task is not None:
+            return
+        if stream.task is not None:
+            stream.task.cancel()
+        stream.address = address
+        stream.task = asyncio.create_task(_receive(self._context, address, stream.hub)) if address else None
+
+    def _leave(self, key: StreamKey) -> None:
+        stream = self._streams.pop(key)
+        if stream.task is not None:
+            stream.task.cancel()
+
+
+async def _receive(context: zmq.asyncio.Context, address: str, hub: Hub) -> None:
+    """Hand every message of a stream to its hub, until cancelled."""
+    decoder = Decoder()
+    with context.socket(zmq.SUB) as socket:
+        socket.linger = 0
+        socket.rcvhwm = QUEUE_SIZE
+        # A sender that vanished without a word is noticed, and looked for again.
+        socket.heartbeat_ivl, socket.heartbeat_timeout = 1000, 5000
+        socket.reconnect_ivl, socket.reconnect_ivl_max = 100, 1000
+        socket.subscribe(b"")
+        try:
+            socket.connect(address)
+        except zmq.ZMQError as error:
+            hub.last_error = f"cannot connect to {address}: {error}"
+            return
+        while True:
+            frames = await socket.recv_multipart(copy=False)
+            parts = [frame.buffer for frame in frames]
+            try:
+                message = decoder.decode(parts)
+            except WireError as error:
+                hub.unreadable += 1
+                hub.last_error = str(error)
+                continue
+            index = next((i for i, channel in enumerate(message.header) if channel.name == names.IMAGE), None)
+            image_part = None if index is None else parts[2 + 2 * index]
+            hub.publish(message, image_part, sum(len(part) for part in parts), time.time())

@@ -1,0 +1,108 @@
+"""Run the benchmarks, print their ratios and write them as JSON; with ``--write-docs`` the page in the docs too.
+
+Every ratio is measured side by side in one run, and results are compared before any time is taken. The exit code is 1 where a result is wrong,
+or where a ratio is 30 % under its goal.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(HERE), str(ROOT / "tests" / "support")]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from harness import Measurement  # noqa: E402 - it stands beside this file
+
+SLACK = 0.7
+"""Share of its goal that a ratio must reach: these machines are shared."""
+
+MODULES = ("bench_analysis", "bench_fit", "bench_pixels", "bench_geometry", "bench_hop", "bench_streams")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="two minutes instead of fifteen")
+    parser.add_argument("--only", default="", metavar="TEXT", help="modules whose name contains this")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json", metavar="FILE", help="where to write all numbers")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md")
+    options = parser.parse_args()
+    before, start = _cpu_times(), time.monotonic()
+    found: list[tuple[str, Measurement]] = []
+    wrong: list[str] = []
+    for name in MODULES:
+        if options.only not in name:
+            continue
+        print(f"{name}: {importlib.import_module(name).__doc__.splitlines()[0]}", flush=True)
+        try:
+            for measurement in importlib.import_module(name).run(options.short):
+                found.append((name, measurement))
+                print("  " + line(measurement), flush=True)
+        except (RuntimeError, AssertionError) as error:
+            wrong.append(f"{name}: {error}")
+            print(f"  WRONG RESULT: {error}", flush=True)
+    machine = _machine(before, time.monotonic() - start)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"machine": machine, "wrong": wrong, "measurements": [_dict(*m) for m in found]}, indent=1) + "\n")
+    below = [m for _, m in found if m.score < SLACK]
+    print(
+        f"\n{len(found)} ratios, {sum(m.score >= 1 for _, m in found)} at their goal, {len(below)} more than 30 % under it, {len(wrong)} wrong results"
+    )
+    print(f"all numbers: {options.json}")
+    if options.write_docs:
+        from page import write_page
+
+        write_page(ROOT / "docs" / "performance.md", machine, found)
+    return 1 if below or wrong else 0
+
+
+def line(measurement: Measurement) -> str:
+    sign = "at least" if measurement.higher_is_better else "at most"
+    mark = "ok" if measurement.score >= 1 else "under" if measurement.score >= SLACK else "FAILED"
+    raw = ", ".join(f"{key} {value}" for key, value in measurement.raw.items())
+    return f"{mark:6s} {measurement.size:10s} {measurement.name}: {measurement.ratio:.2f} ({sign} {measurement.goal:g}) against {measurement.baseline} | {raw}"
+
+
+def _dict(module: str, measurement: Measurement) -> dict[str, Any]:
+    fields = {name: getattr(measurement, name) for name in measurement.__dataclass_fields__}
+    return {"module": module, **fields, "raw": dict(measurement.raw), "score": round(measurement.score, 3)}
+
+
+def _cpu_times() -> list[int]:
+    return [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+
+
+def _machine(before: list[int], seconds: float) -> dict[str, Any]:
+    spent = [b - a for a, b in zip(before, _cpu_times(), strict=True)]
+    total = max(sum(spent), 1)
+    return {
+        "processor": next(_processor_names(), "unknown"),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout.strip(),
+        "seconds": round(seconds),
+        "busy share": round(1 - (spent[3] + spent[4]) / total, 2),
+        "stolen share": round(spent[7] / total, 3),
+    }
+
+
+def _processor_names() -> Iterator[str]:
+    for text in Path("/proc/cpuinfo").read_text().splitlines():
+        if text.startswith("model name"):
+            yield text.partition(":")[2].strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
