@@ -1,4 +1,4 @@
-"""One pulse as one binary message for the browser: image, profiles, fits and numbers together, so that they can never be of different pulses.
+"""One pulse as one binary message for the browser: image, profiles, fits and numbers together, so that they are never of different pulses.
 
 .. code-block:: text
 
@@ -46,8 +46,11 @@ class Transfer:
     """Side of the square of pixels that becomes one; 1 leaves the image exact."""
 
 
-def encode(frame: StreamFrame, transfer: Transfer) -> bytes:
-    """Write the message of one pulse."""
+def encode(frame: StreamFrame, transfer: Transfer, *, image: bool = True) -> bytes:
+    """Write the message of one pulse.
+
+    :param image: if not, everything but the image
+    """
     message = frame.message
     parts: list[tuple[dict[str, object], bytes | memoryview]] = []
     header: dict[str, object] = {
@@ -60,9 +63,9 @@ def encode(frame: StreamFrame, transfer: Transfer) -> bytes:
         "values": values_of(message),
         "image": None,
     }
-    image = message.values.get(names.IMAGE)
-    if isinstance(image, np.ndarray) and image.ndim == 2 and image.size:
-        told, entry, payload = _image(frame, image, transfer)
+    pixels = message.values.get(names.IMAGE) if image else None
+    if isinstance(pixels, np.ndarray) and pixels.ndim == 2 and pixels.size:
+        told, entry, payload = _image(frame, pixels, transfer)
         header["image"] = told
         parts.append((entry, payload))
     for name, value in message.values.items():
@@ -102,7 +105,9 @@ def bin_mean(image: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
     return np.ascontiguousarray(mean, image.dtype)
 
 
-def _image(frame: StreamFrame, image: npt.NDArray[Any], transfer: Transfer) -> tuple[dict[str, object], dict[str, object], bytes | memoryview]:
+def _image(
+    frame: StreamFrame, image: npt.NDArray[Any], transfer: Transfer
+) -> tuple[dict[str, object], dict[str, object], bytes | memoryview]:
     n = min(transfer.binning, *image.shape)
     channel = next(channel for channel in frame.message.header if channel.name == names.IMAGE)
     told: dict[str, object] = {"shape": list(image.shape), "dtype": image.dtype.name, "binning": n}

@@ -190,13 +190,17 @@ def test_an_overloaded_pipeline_shows_the_newest_frame_and_counts_the_others(tmp
                 feed.send(sent)
             pipe.wait_for_status("all received", lambda s: s["frames"]["dropped"].get("input/queue_full", 0) > 150)
             with reader(pipe.address, zmq.PULL) as r:
-                pulses = [r.message().pulse_id, r.message().pulse_id]
-                status = pipe.wait_for_status("counted", lambda s: s["frames"]["sent"] == 2)
+                pulses = [r.message().pulse_id]
+                while pulses[-1] < sent:
+                    pulses.append(r.message().pulse_id)
+                status = pipe.wait_for_status("counted", lambda s: s["frames"]["sent"] == len(pulses))
             counts = status["frames"]
     finally:
         feed.close()
-    assert pulses[1] == sent
-    assert counts["received"] == counts["sent"] + counts["dropped"]["input/queue_full"] + counts["dropped"]["input/newest_first"]
+    # One frame was being sent; of the others only those that found room after the last overflow are left.
+    assert len(pulses) <= 2 + 4
+    assert pulses == sorted(pulses)
+    assert counts["received"] == counts["sent"] + counts["dropped"]["input/queue_full"]
 
 
 def test_a_stuck_client_does_not_delay_another(tmp_path: Path):

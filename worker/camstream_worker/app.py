@@ -25,8 +25,10 @@ def main() -> int:
     # After the thread limits: the libraries below read them when they are loaded.
     from camstream.errors import CamstreamError, SpecError
     from camstream_worker.outputs.bsread import AddressInUse
+    from camstream_worker.service.memory import keep_buffers
     from camstream_worker.service.worker import Worker
 
+    keep_buffers()
     try:
         worker = Worker(options.config)
         _stop_on(worker.stopped, options.exit_with_stdin)

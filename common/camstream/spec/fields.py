@@ -92,7 +92,7 @@ class Backlog(StrEnum):
     """What to do with frames that arrive faster than they are processed."""
 
     NEWEST = "Newest"
-    """Take the newest frame and count the others as dropped: what a viewer wants."""
+    """Process in order while the queue has room; when it is full, drop (and count) what waits and go on with the newest."""
     ALL = "All"
     """Process every frame in order; the queue is bounded, so in the end the sender has to wait or to drop."""
 

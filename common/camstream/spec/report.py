@@ -40,7 +40,7 @@ class FrameCounts(Spec):
     sent: int = 0
     """Messages that left."""
     dropped: dict[str, int] = Field(default={})
-    """By hop and reason: ``input/newest``, ``output/slow_client``."""
+    """By hop and reason: ``input/queue_full``, ``output/slow_client``."""
     failed: int = 0
     """Frames that could not be processed."""
 

@@ -16,6 +16,9 @@ from camstream_worker.counters import Counters
 COPY_BELOW = 65536
 """[bytes] A smaller part is copied into ZMQ: cheaper than keeping track of its owner."""
 
+IO_THREADS = 2
+"""One for what comes and one for what goes: each copies every frame."""
+
 LINGER_MS = 500
 """How long messages that are already queued may still leave when the worker stops."""
 
@@ -61,7 +64,7 @@ class BsreadOutput:
             allow_shape_changes=spec.header.allow_shape_changes,
         )
         self._publishes = spec.mode is OutputMode.PUB
-        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB if self._publishes else zmq.PUSH)
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance(IO_THREADS).socket(zmq.PUB if self._publishes else zmq.PUSH)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
         self._socket.setsockopt(zmq.SNDHWM, spec.queue_size)
         self._queue_size = spec.queue_size

@@ -1,4 +1,4 @@
-"""A bounded queue between two threads that drops the oldest items or makes the producer wait."""
+"""A bounded queue between two threads. When it is full it forgets what waits, or makes the producer wait."""
 
 import threading
 from collections import deque
@@ -21,7 +21,9 @@ class Ring(Generic[T]):
     """Items wait here, at most ``capacity`` of them and at most ``max_bytes`` bytes (but always room for one)."""
 
     def __init__(self, capacity: int, max_bytes: int, *, newest_first: bool) -> None:
-        """:param newest_first: the consumer gets the newest item and the older ones are dropped; else all, in order"""
+        """:param newest_first: when there is no room, drop everything that waits: what a viewer wants is the newest, and some jitter
+        of the consumer shall cost nothing. Otherwise the producer waits for room.
+        """
         self._capacity = capacity
         self._max_bytes = max_bytes
         self.newest_first = newest_first
@@ -40,9 +42,10 @@ class Ring(Generic[T]):
         with self._changed:
             dropped = 0
             if self.newest_first:
-                while self._items and not self._has_room(size):
-                    self._bytes -= self._items.popleft()[1]
-                    dropped += 1
+                if not self._has_room(size):
+                    dropped = len(self._items)
+                    self._items.clear()
+                    self._bytes = 0
             elif not self._changed.wait_for(lambda: self._has_room(size), timeout_s):
                 return None
             self._items.append((item, size))
@@ -54,22 +57,15 @@ class Ring(Generic[T]):
     def _has_room(self, size: int) -> bool:
         return self._closed or not self._items or (len(self._items) < self._capacity and self._bytes + size <= self._max_bytes)
 
-    def get(self, timeout_s: float) -> tuple[T | None, int]:
-        """Take the next item.
-
-        :returns: the item (None if none came for ``timeout_s`` [s]), and how many older ones were dropped for it
-        """
+    def get(self, timeout_s: float) -> T | None:
+        """Take the next item, or None if none came for ``timeout_s`` [s]."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._items or self._closed, timeout_s) or not self._items:
-                return None, 0
-            dropped = 0
-            while self.newest_first and len(self._items) > 1:
-                self._bytes -= self._items.popleft()[1]
-                dropped += 1
+                return None
             item, size = self._items.popleft()
             self._bytes -= size
             self._changed.notify_all()
-            return item, dropped
+            return item
 
     def close(self) -> None:
         """Let nobody wait any more. What is in the queue can still be taken."""

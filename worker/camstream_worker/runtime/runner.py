@@ -241,9 +241,7 @@ class Runner:
     def _wanted(self) -> Iterator[tuple[Job, Frame]]:
         """Frames of the queue that the selection lets through."""
         while not self._stop.is_set() or not self._ring.finished:
-            frame, dropped = self._ring.get(WAIT_S)
-            if dropped:
-                self.counters.input_drops["newest_first"] += dropped
+            frame = self._ring.get(WAIT_S)
             if frame is None:
                 if self._ring.finished:
                     return

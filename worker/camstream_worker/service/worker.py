@@ -8,9 +8,14 @@ from pathlib import Path
 from camstream.errors import CamstreamError
 from camstream_worker.counters import Counters
 from camstream_worker.runtime.runner import Runner
+from camstream_worker.runtime.job import Job
 from camstream_worker.service.configuration import Reloader, prepare_first, read_config
+from camstream_worker.service.memory import release_compiler
 
 log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+"""[s] How often to look whether a new job has loaded its kernels."""
 
 STOP_S = 1.5
 """[s] Time for the stream to end."""
@@ -50,7 +55,7 @@ class Worker:
             http.start(self._config.http_host, self._config.http_port)
             log.info("stream %s, http://%s:%s", runner.address, self._config.http_host, http.port)
             follower.start()
-            self.stopped.wait()
+            self._run_until_stopped(runner)
         finally:
             reloader.stop()
             ended_in_time = runner.stop(STOP_S)
@@ -62,6 +67,13 @@ class Worker:
             raise CamstreamError(f"{type(runner.failure).__name__}: {runner.failure}") from runner.failure
         if not ended_in_time:
             log.warning("a thread did not end within %s s; leaving without it", STOP_S)
+
+    def _run_until_stopped(self, runner: Runner) -> None:
+        lean_since: Job | None = None
+        while not self.stopped.wait(LOOK_S):
+            if runner.job is not lean_since and runner.counters.processed:
+                lean_since = runner.job
+                release_compiler()
 
     def _stop_when_finished(self, runner: Runner) -> None:
         runner.finished.wait()

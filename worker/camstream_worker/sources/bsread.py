@@ -13,7 +13,10 @@ from camstream.spec.fields import InputMode
 from camstream.wire import Decoder, Message
 from camstream_worker.counters import Counters
 
-RECEIVE_QUEUE = 4
+IO_THREADS = 2
+"""One for what comes and one for what goes: each copies every frame."""
+
+RECEIVE_QUEUE = 2
 """Messages that ZMQ holds. The worker's own queue comes after it and has the configured bounds."""
 
 
@@ -40,7 +43,7 @@ class Receiver:
         self.address = address
         self._counters = counters
         self._decoder = Decoder(channels=channels)
-        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB if mode is InputMode.SUB else zmq.PULL)
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance(IO_THREADS).socket(zmq.SUB if mode is InputMode.SUB else zmq.PULL)
         for option, value in OPTIONS.items():
             self._socket.setsockopt(option, value)
         try:

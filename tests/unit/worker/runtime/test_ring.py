@@ -11,25 +11,18 @@ def ring(capacity: int = 3, max_bytes: int = 1000, *, newest_first: bool) -> Rin
     return Ring(capacity, max_bytes, newest_first=newest_first)
 
 
-def test_all_items_come_in_order():
-    items = ring(newest_first=False)
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_items_come_in_order_while_there_is_room(newest_first: bool):
+    items = ring(newest_first=newest_first)
     for i in range(3):
         assert items.put(i, 1, 0) == 0
-    assert [items.get(0) for _ in range(4)] == [(0, 0), (1, 0), (2, 0), (None, 0)]
+    assert [items.get(0) for _ in range(4)] == [0, 1, 2, None]
 
 
-def test_newest_first_gives_the_newest_and_counts_the_others():
-    items = ring(newest_first=True)
-    for i in range(3):
-        items.put(i, 1, 0)
-    assert items.get(0) == (2, 2)
-    assert items.get(0) == (None, 0)
-
-
-def test_a_full_newest_first_ring_drops_the_oldest():
-    items = ring(2, newest_first=True)
-    assert [items.put(i, 1, 0) for i in range(4)] == [0, 0, 1, 1]
-    assert items.get(0) == (3, 1)
+def test_a_full_newest_first_ring_forgets_what_waits_and_counts_it():
+    items = ring(3, newest_first=True)
+    assert [items.put(i, 1, 0) for i in range(5)] == [0, 0, 0, 3, 0]
+    assert [items.get(0) for _ in range(3)] == [3, 4, None]
 
 
 def test_a_full_ring_makes_the_producer_wait_and_loses_nothing():
@@ -38,12 +31,12 @@ def test_a_full_ring_makes_the_producer_wait_and_loses_nothing():
     items.put(1, 1, 0)
     assert items.put(2, 1, 0.01) is None
     taken: list[int | None] = []
-    consumer = threading.Thread(target=lambda: taken.append(items.get(5)[0]))
+    consumer = threading.Thread(target=lambda: taken.append(items.get(5)))
     consumer.start()
     assert items.put(2, 1, 5) == 0
     consumer.join()
     assert taken == [0]
-    assert [items.get(0)[0], items.get(0)[0]] == [1, 2]
+    assert [items.get(0), items.get(0)] == [1, 2]
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
@@ -66,8 +59,8 @@ def test_closing_wakes_a_waiting_consumer_and_keeps_what_is_inside():
     items.put(7, 1, 0)
     items.close()
     assert not items.finished
-    assert items.get(60) == (7, 0)
-    assert items.get(60) == (None, 0)
+    assert items.get(60) == 7
+    assert items.get(60) is None
     assert items.finished
 
 

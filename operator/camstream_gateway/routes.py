@@ -1,0 +1,177 @@
+"""What the gateway serves: the page, the list of streams, previews, and one WebSocket per viewer."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from camstream.spec.fields import OutputMode
+from camstream_gateway.objects import Board, StreamKey, public
+from camstream_gateway.page_files import page_files
+from camstream_gateway.security import guard, set_headers
+from camstream_gateway.session import Session
+from camstream_gateway.subscriptions import Subscriptions
+
+MOST_VIEWERS: Final = 64
+"""Each holds two frames, and a paused one those that it steps through."""
+
+MOST_REQUEST_BYTES: Final = 4096
+HEARTBEAT_S: Final = 20.0
+"""How soon a viewer that vanished without a word is noticed."""
+
+TELL_S: Final = 1.0
+PREVIEW_S: Final = 0.4
+"""For so long a preview serves everybody who asks."""
+PREVIEW_WIDTH: Final = 320
+
+TRY_AGAIN_LATER: Final = 1013
+PUSHED: Final = 4001
+UNKNOWN: Final = 4004
+
+
+@dataclass(slots=True, eq=False)
+class Preview:
+    """The last small picture of one stream."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    until: float = 0.0
+    status: int = 503
+    body: bytes = b""
+    pulse_id: str = ""
+
+
+class Gateway:
+    """The HTTP side. Only reads: nothing that is asked here changes a stream."""
+
+    def __init__(self, board: Board, subscriptions: Subscriptions, http: aiohttp.ClientSession) -> None:
+        self._board, self._subscriptions, self._http = board, subscriptions, http
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._previews: dict[StreamKey, Preview] = {}
+
+    def application(self, host: str) -> web.Application:
+        """:param host: where it is served"""
+        app = web.Application(middlewares=[guard(host)])
+        app.on_response_prepare.append(set_headers)
+        app.on_shutdown.append(self._close)
+        app.add_routes(
+            [
+                web.get("/", self._file("index.html")),
+                *(web.get(f"/page/{name}", self._file(name)) for name in page_files()),
+                web.get("/favicon.ico", self._file("icon.svg")),
+                web.get("/healthz", self._health),
+                web.get("/api/streams", self._list),
+                web.get("/api/streams/{kind}/{namespace}/{name}/preview.png", self._preview),
+                web.get("/ws/streams", self._watch),
+                web.get("/ws/streams/{kind}/{namespace}/{name}", self._look),
+            ]
+        )
+        return app
+
+    def _file(self, name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+        file = page_files()[name]
+
+        async def answer(_: web.Request) -> web.Response:
+            headers = {"Content-Type": file.content_type, "Cache-Control": "no-cache"}
+            return web.Response(body=file.body, headers=headers)
+
+        return answer
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _list(self, _: web.Request) -> web.Response:
+        return web.json_response(self._told(), headers={"Cache-Control": "no-store"})
+
+    def _told(self) -> dict[str, object]:
+        snapshot, now = self._board.snapshot, time.time()
+        return {"streams": [public(view, now) for view in snapshot.objects.values()], "problems": snapshot.problems}
+
+    async def _preview(self, request: web.Request) -> web.Response:
+        """The worker's own small picture, asked for at most a few times per second however many look."""
+        key = _key(request)
+        view = self._board.snapshot.objects.get(key)
+        if view is None:
+            self._previews.pop(key, None)
+            raise web.HTTPNotFound(text=f"there is no stream {'/'.join(key)}\n")
+        preview = self._previews.setdefault(key, Preview())
+        async with preview.lock:
+            if time.monotonic() > preview.until:
+                await self._renew(preview, view.http_address)
+        headers = {"Cache-Control": "no-store", "X-Pulse-Id": preview.pulse_id}
+        if preview.status != 200:
+            return web.Response(status=preview.status, text="no picture yet\n", headers=headers)
+        return web.Response(body=preview.body, content_type="image/png", headers=headers)
+
+    async def _renew(self, preview: Preview, address: str | None) -> None:
+        preview.status, preview.body = 503, b""
+        if address is not None:
+            try:
+                async with self._http.get(f"{address}/preview.png", params={"width": PREVIEW_WIDTH}) as answer:
+                    preview.status, preview.body = answer.status, await answer.read()
+                    preview.pulse_id = answer.headers.get("X-Pulse-Id", "")
+            except (aiohttp.ClientError, OSError):
+                preview.status = 503
+        preview.until = time.monotonic() + PREVIEW_S
+
+    async def _watch(self, request: web.Request) -> web.WebSocketResponse:
+        """The list of streams, whenever it changes."""
+        socket = await self._open(request)
+        if socket.closed:
+            return socket
+        teller = asyncio.create_task(self._tell(socket))
+        try:
+            async for _ in socket:
+                continue
+        finally:
+            teller.cancel()
+            await asyncio.gather(teller, return_exceptions=True)
+            self._sockets.discard(socket)
+        return socket
+
+    async def _tell(self, socket: web.WebSocketResponse) -> None:
+        while True:
+            await socket.send_json(self._told())
+            await self._board.wait(TELL_S)
+
+    async def _look(self, request: web.Request) -> web.WebSocketResponse:
+        """One stream, frame by frame."""
+        key = _key(request)
+        socket = await self._open(request)
+        if socket.closed:
+            return socket
+        view = self._board.snapshot.objects.get(key)
+        try:
+            if view is None:
+                await socket.close(code=UNKNOWN, message=b"there is no such stream")
+            elif view.mode == OutputMode.PUSH:
+                # A PUSH stream gives each message to one reader: to look at it would be to take it away.
+                await socket.close(code=PUSHED, message=b"this stream is pushed to its receiver")
+            else:
+                async with self._subscriptions.look_at(key, view.address) as stream:
+                    await Session(socket, key, stream, self._board).run()
+        finally:
+            self._sockets.discard(socket)
+        return socket
+
+    async def _open(self, request: web.Request) -> web.WebSocketResponse:
+        # Deflating frames again would cost more than all the rest; they are compressed already where it pays.
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MOST_REQUEST_BYTES)
+        await socket.prepare(request)
+        if len(self._sockets) >= MOST_VIEWERS:
+            await socket.close(code=TRY_AGAIN_LATER, message=b"too many viewers")
+        else:
+            self._sockets.add(socket)
+        return socket
+
+    async def _close(self, _: web.Application) -> None:
+        closing = [socket.close(code=aiohttp.WSCloseCode.GOING_AWAY, message=b"the gateway stops") for socket in self._sockets]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+
+def _key(request: web.Request) -> StreamKey:
+    found = request.match_info
+    return StreamKey(found["kind"], found["namespace"], found["name"])
