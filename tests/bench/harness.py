@@ -1,8 +1,8 @@
 """What all benchmarks share: frames, rounds and the form of a result.
 
-A benchmark is a module ``bench_<subject>.py`` with ``run(short: bool) -> list[Measurement]``. It checks that all variants give equal results
-before it takes any time, runs them in turn within one round, and judges the ratio of their medians over the rounds: the machine may be slow
-or shared, but it is so for all of them. Every ratio stands beside what it is measured against.
+A benchmark is a module ``bench_<subject>.py`` with ``run(short: bool) -> list[Measurement]``. It checks that all variants give equal
+results before it takes any time, runs them in turn within one round, and judges the ratio of their medians over the rounds: the machine
+may be slow or shared, but it is so for all of them. Every ratio stands beside what it is measured against.
 """
 
 import statistics

@@ -11,6 +11,7 @@ from camstream import names
 from camstream.errors import BackgroundError
 from camstream.frame import Frame, Image
 from camstream.spec import PipelineSpec
+from camstream.spec.geometry import Binning
 from camstream.spec.pipeline import Selection
 from camstream.spec.processing import AccumulateMode, BackgroundMode, Function
 from camstream_worker.image.averaging import BlockMean, RunningMean
@@ -59,22 +60,18 @@ class PipelinePlan:
         return self._accumulate is not None or self._averaging is not None
 
     def prepare(self, frame: Frame) -> None:
-        """Load what frames like this one need, so that the first of them is no slower than the others.
+        """Load the kernels for frames of this pixel type, so that the first of them is no slower than the others.
 
-        Kernels come from numba's cache; what is not there is compiled (:mod:`camstream_worker.image.compile`). No state is touched.
-
-        :raises FrameError: or BackgroundError, as :meth:`process`
+        They come from numba's cache; what is not there is compiled (:mod:`camstream_worker.image.compile`). No state is touched.
         """
-        height, width = frame.image.shape
-        # A beam takes every path, which noise does not.
-        y, x = np.ogrid[-4 : 4 : height * 1j, -4 : 4 : width * 1j]
-        beam = (100 * np.exp(-(x**2) - y**2)).astype(frame.image.dtype)
-        once = {"accumulate": None, "averaging": None}
-        processing = self._spec.processing.model_copy(update=once)
-        if self._accumulate is not None:
-            beam = beam.astype(np.float64)
-        plan = PipelinePlan(self._spec.model_copy(update={"processing": processing}), self._background, self._parameters)
-        plan.process(replace(frame, image=beam))
+        processing, dtype = self._spec.processing, frame.image.dtype if self._accumulate is None else np.dtype(np.float64)
+        binning = processing.binning
+        small = {"accumulate": None, "averaging": None, "binning": Binning(x=min(binning.x, 2), y=min(binning.y, 2), mode=binning.mode)}
+        spec = self._spec.model_copy(update={"processing": processing.model_copy(update=small)})
+        # A small beam takes every path.
+        y, x = np.ogrid[-4:4:32j, -4:4:32j]
+        beam = (100 * np.exp(-(x**2) - y**2)).astype(dtype)
+        PipelinePlan(spec, np.zeros(beam.shape, np.uint16), self._parameters).process(replace(frame, image=beam, x_axis=None, y_axis=None))
 
     def process(self, frame: Frame) -> dict[str, Any] | None:
         """The channels of one message in the order of the wire, or None where this frame makes no message.

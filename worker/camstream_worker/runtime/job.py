@@ -13,6 +13,12 @@ from camstream.spec.pipeline import Failure, Selection
 class Plan(Protocol):
     """Turns frames into messages."""
 
+    def prepare(self, frame: Frame) -> None:
+        """Load what frames like this one will need.
+
+        :raises camstream.errors.CamstreamError: if they cannot be processed
+        """
+
     def process(self, frame: Frame) -> Mapping[str, Any] | None:
         """
         :returns: channel name to value, in the order of the stream; None where this frame gives no message

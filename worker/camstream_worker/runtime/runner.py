@@ -85,6 +85,8 @@ class Runner:
         self._clients: ClientCount | None = None
         self._selector, self._filter = Selector(), ResultFilter()
         self._last_pulse = 0
+        self._example: Frame | None = None
+        """The newest frame: others will be like it."""
         self._threads: list[threading.Thread] = []
 
     # ------------------------------------------------------------------ life
@@ -110,6 +112,8 @@ class Runner:
 
     def apply(self, job: Job) -> None:
         """Take over a new job at the next frame boundary."""
+        if self._example is not None:
+            self._prepare(job, self._example)
         self._ring.newest_first = job.newest_first
         self.job = job
 
@@ -204,12 +208,22 @@ class Runner:
         if job.simulates_pulse_id:
             self._last_pulse = max(int(time.time() * 100), self._last_pulse + 1)
             frame = Frame(self._last_pulse, frame.timestamp, frame.image, frame.x_axis, frame.y_axis, frame.channels)
+        if self._example is None:
+            self._prepare(job, frame)
+        self._example = frame
         while not self._stop.is_set():
             dropped = self._ring.put(frame, frame.image.nbytes, WAIT_S)
             if dropped is not None:
                 if dropped:
                     self.counters.input_drops["queue_full"] += dropped
                 return
+
+    def _prepare(self, job: Job, example: Frame) -> None:
+        """Load what the plan needs for such frames now, and not while one waits."""
+        try:
+            job.plan.prepare(example)
+        except CamstreamError as error:
+            self._note(error)
 
     def _note(self, error: CamstreamError) -> None:
         """Log an error once, however often it repeats."""

@@ -25,7 +25,8 @@ settings = [Processing(), Processing(**region), Processing(background=dark, thre
 for dtype in (np.uint8, np.uint16, np.int16, np.int32, np.uint32, np.float32, np.float64):
     image = np.minimum(beam, 255).astype(dtype)
     for processing in settings:
-        plan = pipeline_plan(PipelineSpec(input=PipelineInput(address="tcp://h:1"), processing=processing), np.ones((60, 80), np.uint16), "{}")
+        spec = PipelineSpec(input=PipelineInput(address="tcp://h:1"), processing=processing)
+        plan = pipeline_plan(spec, np.ones((60, 80), np.uint16), "{}")
         plan.prepare(Frame(1, Timestamp(1, 0), image))
         for frame in (image, image[:]):
             frame.flags.writeable = False
