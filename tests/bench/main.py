@@ -1,7 +1,7 @@
 """Run the benchmarks, print their ratios and write them as JSON; with ``--write-docs`` the page in the docs too.
 
-Every ratio is measured side by side in one run, and results are compared before any time is taken. The exit code is 1 where a result is wrong,
-or where a ratio is 30 % under its goal.
+Every ratio is measured side by side in one run, and results are compared before any time is taken.
+The exit code is 1 where a result is wrong, or where a ratio is 30 % under its goal.
 """
 
 import argparse
@@ -54,9 +54,8 @@ def main() -> int:
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({"machine": machine, "wrong": wrong, "measurements": [_dict(*m) for m in found]}, indent=1) + "\n")
     below = [m for _, m in found if m.score < SLACK]
-    print(
-        f"\n{len(found)} ratios, {sum(m.score >= 1 for _, m in found)} at their goal, {len(below)} more than 30 % under it, {len(wrong)} wrong results"
-    )
+    good = sum(m.score >= 1 for _, m in found)
+    print(f"\n{len(found)} ratios, {good} at their goal, {len(below)} more than 30 % under it, {len(wrong)} wrong results")
     print(f"all numbers: {options.json}")
     if options.write_docs:
         from page import write_page
@@ -69,7 +68,8 @@ def line(measurement: Measurement) -> str:
     sign = "at least" if measurement.higher_is_better else "at most"
     mark = "ok" if measurement.score >= 1 else "under" if measurement.score >= SLACK else "FAILED"
     raw = ", ".join(f"{key} {value}" for key, value in measurement.raw.items())
-    return f"{mark:6s} {measurement.size:10s} {measurement.name}: {measurement.ratio:.2f} ({sign} {measurement.goal:g}) against {measurement.baseline} | {raw}"
+    result = f"{measurement.ratio:.2f} ({sign} {measurement.goal:g}) against {measurement.baseline}"
+    return f"{mark:6s} {measurement.size:10s} {measurement.name}: {result} | {raw}"
 
 
 def _dict(module: str, measurement: Measurement) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from camstream.errors import CamstreamError
 from camstream_worker.counters import Counters
-from camstream_worker.runtime.runner import Runner
 from camstream_worker.runtime.job import Job
+from camstream_worker.runtime.runner import Runner
 from camstream_worker.service.configuration import Reloader, prepare_first, read_config
 from camstream_worker.service.memory import release_compiler
 
