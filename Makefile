@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
 	"$$p" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 RUNTIME := .venv/.runtime-installed
+KERNELS := .venv/.kernels-compiled
 DEV := .venv/.dev-installed
 ROOTS := common worker tests
 
@@ -19,7 +20,7 @@ help: ## Show this list
 	@echo "camstream: live cameras as resources. Start with 'make demo'."
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(RUNTIME) ## Run a simulated camera and a pipeline on this machine (Ctrl-C ends it)
+demo: $(KERNELS) ## Run a simulated camera and a pipeline on this machine (Ctrl-C ends it)
 	@$(BIN)/camstream run configs/demo
 
 test: $(DEV) ## Run the unit and stream tests (and the API server tests where kube-apiserver and etcd are found)
@@ -66,10 +67,13 @@ $(RUNTIME): requirements.lock pyproject.toml | .venv/bin/python
 	@echo "installing what camstream needs (about a minute)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(KERNELS): worker/camstream_worker/image/kernels/*.py worker/camstream_worker/image/compile.py $(RUNTIME)
 	@$(BIN)/python -m camstream_worker.image.compile
 	@touch $@
 
-$(DEV): requirements-dev.lock $(RUNTIME)
+$(DEV): requirements-dev.lock $(KERNELS)
 	@echo "installing what the tests need"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -80,6 +80,8 @@ def _phase(runner: Runner) -> tuple[Phase, str]:
         return Phase.WAITING, state.input_message
     if state.last_pulse_id is None and runner.counters.failed:
         return Phase.WAITING, state.last_error
+    if state.last_pulse_id is None and not runner.counters.processed:
+        return Phase.STARTING, "the first frame is being processed"
     return Phase.RUNNING, runner.job.problem
 
 
