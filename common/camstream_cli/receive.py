@@ -151,7 +151,7 @@ def receive(target: Target, channels: Collection[str] | None, timeout_s: float) 
         socket.linger = 0
         socket.rcvhwm = QUEUE_SIZE
         # A sender that vanished without a word is noticed, and looked for again.
-        socket.heartbeat_ivl, socket.heartbeat_timeout = 1000, 5000
+        socket.tcp_keepalive, socket.tcp_keepalive_idle, socket.tcp_keepalive_intvl, socket.tcp_keepalive_cnt = 1, 2, 1, 3
         if not target.pull:
             socket.subscribe(b"")
         try:

@@ -102,7 +102,8 @@ async def _receive(context: zmq.asyncio.Context, address: str, hub: Hub) -> None
         socket.linger = 0
         socket.rcvhwm = QUEUE_SIZE
         # A sender that vanished without a word is noticed, and looked for again.
-        socket.heartbeat_ivl, socket.heartbeat_timeout = 1000, 5000
+        # No ZMTP heartbeats: libzmq aborts the process when one fails while it waits for room (zeromq/libzmq issue 3937).
+        socket.tcp_keepalive, socket.tcp_keepalive_idle, socket.tcp_keepalive_intvl, socket.tcp_keepalive_cnt = 1, 2, 1, 3
         socket.reconnect_ivl, socket.reconnect_ivl_max = 100, 1000
         socket.subscribe(b"")
         try:

@@ -203,6 +203,19 @@ def test_an_overloaded_pipeline_shows_the_newest_frame_and_counts_the_others(tmp
     assert counts["received"] == counts["sent"] + counts["dropped"]["input/queue_full"]
 
 
+def test_a_lossless_pipeline_that_stood_still_for_seconds_goes_on(tmp_path: Path):
+    # With ZMTP heartbeats libzmq takes the camera for dead after 4 s of this, and aborts when the queue moves again.
+    config = pipeline("", input=LOSSLESS, output={"mode": "Push"})
+    with worker(tmp_path, camera(simulation(400, 300, 100), output={"mode": "Push"})) as cam:
+        with worker(tmp_path, config | {"inputAddress": cam.address}) as pipe:
+            still = cam.wait_for_status("the camera waits", lambda s: s["frames"]["sent"] and s["sendRate"] == 0, 30)
+            with reader(pipe.address, zmq.PULL) as r:
+                messages = r.messages(still["frames"]["sent"] + 20)
+            assert pipe.process.poll() is None
+    pulses = [m.pulse_id for m in messages]
+    assert pulses == sorted(pulses)
+
+
 def test_a_stuck_client_does_not_delay_another(tmp_path: Path):
     with chain(tmp_path, simulation(400, 300, 50)) as (_, pipe), reader(pipe.address, hwm=1) as stuck, reader(pipe.address) as good:
         stuck.message()
@@ -316,7 +329,8 @@ def test_degenerate_images_give_a_message_and_no_error(tmp_path: Path, feed: Fee
         values = r.message().values
         assert values["width"] == image.shape[1]
         assert not values["x_fit_converged"] or kind == "float32"
-        assert pipe.status()["frames"]["failed"] == 0
+        status = pipe.wait_for_status("told", lambda s: s["frames"]["sent"] == 1)
+        assert status["frames"]["failed"] == 0
 
 
 def test_a_background_of_the_wrong_shape_fails_frame_by_frame_with_a_message_that_helps(tmp_path: Path, feed: Feed):

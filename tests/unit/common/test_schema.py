@@ -99,9 +99,9 @@ def test_status_has_no_defaults_and_no_changes() -> None:
 
 
 def test_values_of_an_enumeration_are_explained() -> None:
-    assert member_docs(Backlog)["Newest"].startswith("Take the newest frame and count the others as dropped")
+    assert member_docs(Backlog)["Newest"].startswith("Process in order while the queue has room")
     backlog = structural(PipelineSpec, ROLLOUT)["properties"]["input"]["properties"]["backlog"]
-    assert "Newest: Take the newest frame" in backlog["description"]
+    assert "Newest: Process in order" in backlog["description"]
 
 
 @pytest.mark.parametrize("kind", [int | str, tuple[int, str]])

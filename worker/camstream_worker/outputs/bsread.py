@@ -65,6 +65,7 @@ class BsreadOutput:
         )
         self._publishes = spec.mode is OutputMode.PUB
         self._socket: zmq.Socket[bytes] = zmq.Context.instance(IO_THREADS).socket(zmq.PUB if self._publishes else zmq.PUSH)
+        self._socket.setsockopt(zmq.AFFINITY, 0b10)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
         self._socket.setsockopt(zmq.SNDHWM, spec.queue_size)
         self._queue_size = spec.queue_size

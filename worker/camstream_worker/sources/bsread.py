@@ -26,13 +26,17 @@ _receive_part = zmq.backend.Socket.recv
 OPTIONS = {
     zmq.LINGER: 0,
     zmq.RCVHWM: RECEIVE_QUEUE,
-    # A peer that vanished without closing (a lost node) is noticed only by heartbeats of ours.
-    zmq.HEARTBEAT_IVL: 1000,
-    zmq.HEARTBEAT_TIMEOUT: 3000,
+    zmq.AFFINITY: 0b01,
+    # So that a peer that vanished without closing (a lost node) is noticed. Not by ZMTP heartbeats: libzmq cannot see them
+    # while it waits for room in the queue, takes the peer for dead, and then aborts the process (zeromq/libzmq issue 3937).
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 2,
+    zmq.TCP_KEEPALIVE_INTVL: 1,
+    zmq.TCP_KEEPALIVE_CNT: 3,
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 1000,
 }
-"""Times in milliseconds."""
+"""Times of reconnecting in milliseconds, of keep-alive in seconds."""
 
 
 class Receiver:

@@ -14,8 +14,6 @@ NEAR = 0.1
 """Steps below this, in units of sigma and amplitude, are so near to the minimum that second derivatives help."""
 STEP = 1e-5
 """Newton's last step. What is left after it is its square."""
-REACH = 7.5
-"""Beyond this many sigma the model is its offset: what is left of the peak there is 6e-13."""
 NARROWEST = 0.2
 """A sigma below this share of the distance between samples is not told by the data."""
 
@@ -42,32 +40,12 @@ def _exp(x: float) -> float:
     return e * e
 
 
-@njit(nogil=True)
-def _find_in(axis: Floats, low: float, high: float) -> tuple[int, int]:
-    """First sample between two positions and the one after the last, or all where that is not so clear."""
-    n = axis.size
-    pitch = (axis[n - 1] - axis[0]) / (n - 1)
-    a, b = (low - axis[0]) / pitch, (high - axis[0]) / pitch
-    start, stop = int(max(min(a, b), 0.0)), int(min(max(a, b), n - 1.0)) + 1
-    return start, stop
-
-
 @njit(nogil=True, fastmath=True, error_model="numpy")
 def _evaluate(axis: Floats, profile: Floats, point: Floats, flat: Floats, newton: Floats, gradient: Floats) -> float:
     """One sweep: J^T J into ``flat``, that less the sum of r f'' into ``newton`` (lower triangles), J^T r; give the sum of r^2."""
     e1 = e1u1 = e1u2 = e2 = e2u1 = e2u2 = e2u3 = e2u4 = r1 = re = reu1 = reu2 = reu3 = reu4 = rr = 0.0
     b, a, m, w = point[0], point[1], point[2], 1.0 / point[3]
-    reach = abs(REACH * point[3])
-    start, stop = _find_in(axis, m - reach, m + reach)
-    for i in range(start):
-        r = profile[i] - b
-        r1 += r
-        rr += r * r
-    for i in range(stop, axis.size):
-        r = profile[i] - b
-        r1 += r
-        rr += r * r
-    for i in range(start, stop):
+    for i in range(axis.size):
         u = (axis[i] - m) * w
         u2 = u * u
         e = _exp(-0.5 * u2)
@@ -101,7 +79,9 @@ def _evaluate(axis: Floats, profile: Floats, point: Floats, flat: Floats, newton
     flat[3, 1] = k * e2u2
     flat[3, 2] = k * k * e2u3
     flat[3, 3] = k * k * e2u4
-    newton[:] = flat
+    for i in range(4):
+        for j in range(i + 1):
+            newton[i, j] = flat[i, j]
     newton[2, 1] -= w * reu1
     newton[3, 1] -= w * reu2
     newton[2, 2] -= k * w * (reu2 - re)
@@ -185,6 +165,42 @@ def _step_within(radius: float, flat: Floats, gradient: Floats, scale: Floats, f
     return damping
 
 
+@njit(nogil=True)
+def _copy(source: Floats, target: Floats) -> None:
+    # An assignment of slices would look for overlaps first.
+    for i in range(4):
+        target[i] = source[i]
+
+
+@njit(nogil=True)
+def _size(step: Floats, point: Floats) -> float:
+    """Of a step, in units of amplitude and sigma."""
+    return max(max(abs(step[0]), abs(step[1])) / abs(point[1]), max(abs(step[2]), abs(step[3])) / abs(point[3]))
+
+
+@njit(nogil=True, error_model="numpy")
+def _approach(axis: Floats, profile: Floats, point: Floats) -> bool:
+    """Go one step with some of the samples, for a fraction of the cost of a sweep; whether it was a short one.
+
+    A long one is not taken, for it could lead to another minimum.
+    """
+    pitch = abs(axis[axis.size - 1] - axis[0]) / (axis.size - 1)
+    every = min(8, int(point[3] / (4.0 * pitch)), axis.size // 50)
+    if every < 2:
+        return False
+    flat, newton, factor = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4))
+    gradient, step = np.zeros(4), np.zeros(4)
+    _evaluate(axis[::every].copy(), profile[::every].copy(), point, flat, newton, gradient)
+    if not _factorise(flat, 0.0, step, factor):
+        return False
+    _solve(factor, gradient, step)
+    if not _size(step, point) < NEAR:
+        return False
+    for i in range(4):
+        point[i] += step[i]
+    return True
+
+
 @njit(nogil=True, error_model="numpy")
 def _judge(cost: float, cost_there: float, downhill: float, damping: float, length: float, radius: float) -> tuple[float, float]:
     """What a step gained, as a share of what was predicted, and how far the next one may go."""
@@ -205,16 +221,17 @@ def _fit(axis: Floats, profile: Floats, out: Floats) -> bool:
     has several minima and cam_server's is the one that MINPACK finds. The last steps use the exact second derivatives: they cost
     two more sums, and converge quadratically where MINPACK creeps.
     """
-    point, trial = out[:4].copy(), np.empty(4)
+    point, trial = np.empty(4), np.empty(4)
+    _copy(out, point)
     flat, newton, gradient = np.zeros((2, 4, 4)), np.zeros((2, 4, 4)), np.zeros((2, 4))
     factor, step, scale = np.zeros((4, 4)), np.zeros(4), np.zeros(4)
     n = axis.size
     now = 0
+    near, moved = _approach(axis, profile, point), False
     cost = _evaluate(axis, profile, point, flat[0], newton[0], gradient[0])
     narrowest = NARROWEST * abs(axis[n - 1] - axis[0]) / (n - 1)
     radius = 0.0
     failures = 0
-    near, moved = False, False
     for sweep in range(SWEEPS):
         for i in range(4):
             scale[i] = max(scale[i], math.sqrt(flat[now, i, i]))
@@ -226,14 +243,15 @@ def _fit(axis: Floats, profile: Floats, out: Floats) -> bool:
             _solve(factor, gradient[now], step)
         else:
             damping = _step_within(radius, flat[now], gradient[now], scale, factor, step)
-        trial[:] = point + step
+        for i in range(4):
+            trial[i] = point[i] + step[i]
         if damping < 0.0 or abs(trial[3]) < narrowest:
             return False
-        small = max(abs(step[0] / point[1]), abs(step[1] / point[1]), abs(step[2] / point[3]), abs(step[3] / point[3]))
+        small = _size(step, point)
         downhill = step[0] * gradient[now, 0] + step[1] * gradient[now, 1] + step[2] * gradient[now, 2] + step[3] * gradient[now, 3]
         if near and small < STEP:
-            out[0], out[1], out[2], out[3] = trial[0], trial[1], trial[2], abs(trial[3])
-            out[4] = cost - downhill
+            _copy(trial, out)
+            out[3], out[4] = abs(trial[3]), cost - downhill
             return True
         other = 1 - now
         cost_there = _evaluate(axis, profile, trial, flat[other], newton[other], gradient[other])
@@ -248,7 +266,7 @@ def _fit(axis: Floats, profile: Floats, out: Floats) -> bool:
             accepted = ratio >= 1e-4 or small < STEP
             near = accepted and small < NEAR
         if accepted:
-            point[:] = trial
+            _copy(trial, point)
             cost, now, moved = cost_there, other, True
             failures = 0
         else:

@@ -1,0 +1,103 @@
+// The histogram of the pixels with the colours below it, and the limits of the colours as handles.
+
+import { valueAt } from "./contrast.js";
+import { make, palette, say, sharpen } from "./dom.js";
+import { count, write } from "./numbers.js";
+import { BINS } from "./statistics.js";
+
+const HEIGHT = 96;
+const BAR = 12;
+const REFRESH_MS = 150;
+
+export class Levels {
+  /** @param on {limits(low, high)}: a person moved a handle */
+  constructor(on) {
+    this.on = on;
+    this.canvas = make("canvas", { class: "histogram", role: "img", "aria-label": "Histogram of the pixels" });
+    this.words = make("p", { class: "caption" });
+    this.element = make("div", {}, this.canvas, this.words);
+    this.drawn = 0;
+    this.range = null;
+    this.canvas.addEventListener("pointerdown", (event) => this.hold(event));
+    this.canvas.addEventListener("pointermove", (event) => { if (this.held !== undefined) this.move(event); });
+    for (const name of ["pointerup", "pointercancel"]) this.canvas.addEventListener(name, () => { this.held = undefined; });
+  }
+
+  show(frame, limits, log, table, now) {
+    this.limits = limits;
+    this.facts = frame.facts;
+    if (now - this.drawn < REFRESH_MS) return;
+    this.drawn = now;
+    const { facts, image } = frame;
+    // The scale moves only when it must, so that limits can be caught with the pointer.
+    const [low, high] = [Math.min(facts.min, limits[0]), Math.max(facts.max, limits[1])];
+    if (!this.range || low < this.range[0] || high > this.range[1] || high - low < 0.6 * (this.range[1] - this.range[0])) {
+      if (this.held === undefined) this.range = [low, high > low ? high : low + 1];
+    }
+    this.draw(log, table);
+    const saturated = facts.saturated ? `, ${count(facts.saturated)} saturated` : "";
+    const exact = image.binning > 1 ? ` Of the reduced image.` : "";
+    say(this.words, `Values ${write(facts.min)} to ${write(facts.max)}${saturated}. Colours from ${write(limits[0])} to ${write(limits[1])}.${exact}`);
+    this.words.classList.toggle("warned", facts.saturated > 0);
+  }
+
+  draw(log, table) {
+    const width = this.canvas.clientWidth;
+    if (width < 10) return;
+    const colours = (this.colours ??= palette());
+    const context = sharpen(this.canvas, width, HEIGHT);
+    const room = HEIGHT - BAR - 4;
+    context.clearRect(0, 0, width, HEIGHT);
+    const { histogram, min, max } = this.facts;
+    const tallest = Math.log1p(histogram.reduce((a, b) => Math.max(a, b), 0)) || 1;
+    const step = (max - min) / BINS;
+    context.fillStyle = colours.curve;
+    context.globalAlpha = 0.7;
+    for (let i = 0; i < BINS; i++) {
+      if (!histogram[i]) continue;
+      const left = this.x(min + i * step);
+      // Counts on a logarithmic scale: a beam is a thousandth of the pixels.
+      const height = (Math.log1p(histogram[i]) / tallest) * room;
+      context.fillRect(left, room - height, Math.max(this.x(min + (i + 1) * step) - left, 1), height);
+    }
+    context.globalAlpha = 1;
+    for (let x = 0; x < width; x++) {
+      const t = Math.min(Math.max((this.value(x) - this.limits[0]) / (this.limits[1] - this.limits[0]), 0), 1);
+      const at = 4 * Math.round(255 * (log ? Math.log(1 + 1000 * t) / Math.log(1001) : t));
+      context.fillStyle = `rgb(${table[at]},${table[at + 1]},${table[at + 2]})`;
+      context.fillRect(x, HEIGHT - BAR, 1, BAR);
+    }
+    context.strokeStyle = context.fillStyle = colours.fit;
+    context.lineWidth = 1.5;
+    for (const value of this.limits) {
+      const x = Math.min(Math.max(this.x(value), 1), width - 1);
+      context.beginPath();
+      context.moveTo(x, 0);
+      context.lineTo(x, HEIGHT);
+      context.stroke();
+      context.beginPath();
+      context.arc(x, room / 2, 4, 0, 2 * Math.PI);
+      context.fill();
+    }
+  }
+
+  x(value) { return ((value - this.range[0]) / (this.range[1] - this.range[0])) * this.canvas.clientWidth; }
+
+  value(x) { return valueAt(x / this.canvas.clientWidth, this.range, false); }
+
+  hold(event) {
+    if (!this.limits) return;
+    const distances = this.limits.map((value) => Math.abs(this.x(value) - event.offsetX));
+    this.held = distances[0] < distances[1] ? 0 : 1;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.move(event);
+  }
+
+  move(event) {
+    const changed = [...this.limits];
+    changed[this.held] = Math.min(Math.max(this.value(event.offsetX), this.range[0]), this.range[1]);
+    if (changed[1] > changed[0]) this.on.limits(...changed);
+  }
+
+  repaint() { this.colours = palette(); }
+}
