@@ -7,8 +7,10 @@ import numpy.typing as npt
 
 from camstream_worker.image.kernels import fit as kernel
 
+Floats = npt.NDArray[np.float64]
 
-def full_width(axis: npt.NDArray[np.float64], profile: npt.NDArray[np.float64], level: float) -> float:
+
+def full_width(axis: Floats, profile: Floats, level: float) -> float:
     """Width between the crossings nearest to the peak, at this share of the profile's range above its minimum.
 
     Crossings lie on straight lines between samples. A side that never falls that far is told by the line through its last two samples.
@@ -17,7 +19,7 @@ def full_width(axis: npt.NDArray[np.float64], profile: npt.NDArray[np.float64], 
     return kernel.full_width(axis, profile, level) if math.isfinite(profile.sum()) else math.nan
 
 
-def full_width_plain(axis: npt.NDArray[np.float64], profile: npt.NDArray[np.float64], level: float) -> float:
+def full_width_plain(axis: Floats, profile: Floats, level: float) -> float:
     """The numpy form of :func:`full_width`, for finite profiles."""
     if len(profile) < 2:
         return 0.0
@@ -33,7 +35,7 @@ def full_width_plain(axis: npt.NDArray[np.float64], profile: npt.NDArray[np.floa
     return abs(_crossing(axis, profile, cut, right - 1) - _crossing(axis, profile, cut, left))
 
 
-def _crossing(axis: npt.NDArray[np.float64], profile: npt.NDArray[np.float64], cut: float, index: int) -> float:
+def _crossing(axis: Floats, profile: Floats, cut: float, index: int) -> float:
     """Where the line through a sample and the next one is at the cut."""
     step = profile[index + 1] - profile[index]
     return float(axis[index] + (cut - profile[index]) / step * (axis[index + 1] - axis[index])) if step != 0 else math.nan

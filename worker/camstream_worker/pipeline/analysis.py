@@ -46,10 +46,8 @@ def analyse(image: Image | None, profiles: Profiles, layout: Layout, processing:
         channels["x_fw"] = full_width(x_axis, x_profile, processing.width_level)
         channels["y_fw"] = full_width(y_axis, y_profile, processing.width_level)
     x_fit, y_fit = fit_gaussian(x_axis, x_profile), fit_gaussian(y_axis, y_profile)
-    x_moments = moments(x_axis, x_profile, x_fit.offset, x_fit.mean, x_fit.sigma)
-    y_moments = moments(y_axis, y_profile, y_fit.offset, y_fit.mean, y_fit.sigma)
-    channels["x_center_of_mass"], channels["x_rms"] = x_moments
-    channels["y_center_of_mass"], channels["y_rms"] = y_moments
+    channels["x_center_of_mass"], channels["x_rms"] = moments(x_axis, x_profile, x_fit.offset, x_fit.mean, x_fit.sigma)
+    channels["y_center_of_mass"], channels["y_rms"] = moments(y_axis, y_profile, y_fit.offset, y_fit.mean, y_fit.sigma)
     channels |= fit_channels("x_fit_", x_axis, x_fit) | fit_channels("y_fit_", y_axis, y_fit)
     if processing.good_region is not None and image is not None:
         beam = beam_of(image, profiles, layout, processing.good_region)

@@ -21,16 +21,16 @@ def test_compiled_moments_equal_numpys(seed):
 
 
 def test_moments_of_a_beam_are_its_centre_and_width():
-    found = moments(X, beam(), 100, 90.2, 8)
-    assert found.center_of_mass == pytest.approx(90.2, abs=1e-3)
-    assert found.rms == pytest.approx(8, rel=1e-3)
+    center_of_mass, rms = moments(X, beam(), 100, 90.2, 8)
+    assert center_of_mass == pytest.approx(90.2, abs=1e-3)
+    assert rms == pytest.approx(8, rel=1e-3)
 
 
 def test_what_is_further_than_five_sigma_is_cut_but_still_counts_as_weight():
     profile = np.zeros(X.size)
     profile[90] = profile[199] = 1.0
     # Half the sum lies far away: the centre is only half of 90.
-    assert moments(X, profile, 0, 90, 8).center_of_mass == pytest.approx(45)
+    assert moments(X, profile, 0, 90, 8)[0] == pytest.approx(45)
 
 
 def test_empty_profile_has_its_moments_at_zero():

@@ -175,7 +175,8 @@ def _copy(source: Floats, target: Floats) -> None:
 @njit(nogil=True)
 def _size(step: Floats, point: Floats) -> float:
     """Of a step, in units of amplitude and sigma."""
-    return max(max(abs(step[0]), abs(step[1])) / abs(point[1]), max(abs(step[2]), abs(step[3])) / abs(point[3]))
+    heights, positions = max(abs(step[0]), abs(step[1])), max(abs(step[2]), abs(step[3]))
+    return float(max(heights / abs(point[1]), positions / abs(point[3])))
 
 
 @njit(nogil=True, error_model="numpy")
@@ -352,19 +353,19 @@ def curve(axis: Floats, b: float, a: float, m: float, s: float, out: npt.NDArray
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def moments(axis: Floats, profile: Floats, offset: float, mean: float, sigma: float) -> tuple[float, float]:
     """Centre of mass and rms; see :func:`camstream_worker.image.moments.moments`."""
-    total = first = 0.0
+    total = near = first = second = 0.0
     for i in range(profile.size):
-        q = profile[i] - offset
+        q, d = profile[i] - offset, axis[i] - mean
         total += q
-        first += q * axis[i] if abs(axis[i] - mean) <= 5.0 * sigma else 0.0
+        w = q if abs(d) <= 5.0 * sigma else 0.0
+        near += w
+        first += w * d
+        second += w * d * d
     if total == 0.0:
         total = 1.0
-    center = first / total
-    second = 0.0
-    for i in range(profile.size):
-        d = axis[i] - center
-        second += (profile[i] - offset) * d * d if abs(axis[i] - mean) <= 5.0 * sigma else 0.0
-    return center, math.sqrt(abs(second / total))
+    center = (mean * near + first) / total
+    shift = center - mean
+    return center, math.sqrt(abs((second - 2.0 * shift * first + shift * shift * near) / total))
 
 
 @njit(nogil=True, error_model="numpy")
