@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 
 from camstream.errors import CamstreamError
+from camstream.spec.view import STATE_FILE
 from camstream_cli.check import check
 from camstream_cli.format import console
 from camstream_cli.local.backgrounds import BackgroundFolder
 from camstream_cli.local.follow import Followed
+from camstream_cli.local.page import DEFAULT_PORT, Page
 from camstream_cli.local.ports import Ports
 from camstream_cli.local.screen import Lines, LiveTable, Screen
 from camstream_cli.local.state import RunState, run_folder, state_directory, write_state
@@ -31,6 +33,7 @@ examples:
   camstream run configs/demo                        every manifest of a folder
   camstream run camera.yaml pipeline.yaml
   camstream run --host 0.0.0.0 configs/demo         serve other machines too
+  camstream run --page-port 8081 configs/demo       the live page at http://127.0.0.1:8081
   camstream run --duration 60 --no-table configs/demo | tee demo.log
 """
 
@@ -45,7 +48,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="manifest, or folder of manifests")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="where the streams listen; 0.0.0.0 to serve other machines (default: 127.0.0.1)"
+        "--host",
+        default="127.0.0.1",
+        help="where the streams and the live page listen; 0.0.0.0 to serve other machines (default: 127.0.0.1)",
     )
     parser.add_argument(
         "--backgrounds", type=Path, default=BACKGROUNDS, metavar="DIR", help=f"folder of backgrounds (default: {BACKGROUNDS})"
@@ -54,6 +59,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--no-table", action="store_true", help="one line per change instead of a table; so it is where there is no terminal"
     )
+    parser.add_argument(
+        "--page-port",
+        type=int,
+        default=DEFAULT_PORT,
+        metavar="PORT",
+        help=f"of the live page; 0 for any free one (default: {DEFAULT_PORT})",
+    )
+    parser.add_argument("--no-page", action="store_true", help="serve no live page")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"], help="of the workers (default: info)")
 
 
@@ -89,13 +102,18 @@ async def _supervise(args: argparse.Namespace, manifests: Followed) -> None:
     with run_folder(state_directory()) as folder, contextlib.closing(Ports(args.host)) as ports:
         supervisor = Supervisor(folder, ports, backgrounds, args.log_level)
         supervisor.apply(manifests.objects)
+        page = None if args.no_page else Page(folder / STATE_FILE, ports.host, args.page_port)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervisor.run(stop))
             tasks.create_task(manifests.follow(lambda: supervisor.apply(manifests.objects), stop))
-            tasks.create_task(_tell(args, folder, supervisor, manifests, stop))
+            tasks.create_task(_tell(args, folder, supervisor, manifests, page, stop))
+            if page:
+                tasks.create_task(page.run(stop))
 
 
-async def _tell(args: argparse.Namespace, folder: Path, supervisor: Supervisor, manifests: Followed, stop: asyncio.Event) -> None:
+async def _tell(
+    args: argparse.Namespace, folder: Path, supervisor: Supervisor, manifests: Followed, page: Page | None, stop: asyncio.Event
+) -> None:
     """Show how everything is, here and to other processes, until told to stop."""
     state = RunState(pid=os.getpid(), started_at=time.time(), paths=[str(path) for path in args.paths])
     terminal = console()
@@ -104,10 +122,11 @@ async def _tell(args: argparse.Namespace, folder: Path, supervisor: Supervisor, 
         while not stop.is_set():
             views, problems = supervisor.views(), manifests.problems
             try:
-                write_state(folder, state.model_copy(update={"objects": views, "problems": problems}))
+                url = page.url if page else None
+                write_state(folder, state.model_copy(update={"page": url, "objects": views, "problems": problems}))
             except OSError as error:
                 problems = [*problems, f"cannot write to {folder}: {error.strerror}; `camstream status` is not up to date"]
-            screen.show(views, problems)
+            screen.show(views, problems, page.words if page else "")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TELL_S)
     finally:

@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 
 FLAGS = (
-    "--headless --no-sandbox --use-angle=swiftshader --enable-unsafe-swiftshader --disable-quic --no-first-run --disable-background-networking "
+    "--headless --no-sandbox --disable-gpu --use-angle=swiftshader --enable-unsafe-swiftshader --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-extensions --disable-default-apps --mute-audio --hide-scrollbars --disable-dev-shm-usage "
     "--disable-features=Translate,MediaRouter,OptimizationHints --remote-debugging-port=0 --host-resolver-rules=MAP\u00a0*\u00a0~NOTFOUND\u00a0,\u00a0EXCLUDE\u00a0127.0.0.1"
 )
@@ -70,7 +70,9 @@ class Tab:
 
     async def view(self, body: str) -> Any:
         """Run the body of a function of `view`, the view that the page shows."""
-        return await self.evaluate(f'(async () => {{ const {{ page }} = await import("/page/main.js"); const view = page.view; {body} }})()')
+        return await self.evaluate(
+            f'(async () => {{ const {{ page }} = await import("/page/main.js"); const view = page.view; {body} }})()'
+        )
 
     async def wait(self, what: str, body: str, timeout_s: float = TIMEOUT_S) -> Any:
         """Ask until the body of a function of `view` returns something true."""

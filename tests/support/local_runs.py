@@ -26,18 +26,20 @@ CAMSTREAM = str(Path(sys.executable).with_name("camstream"))
 class LocalRun:
     """One `camstream run` and what can be seen of it."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, page: bool = False) -> None:
         """Start.
 
         :param folder: for the state directory and the output
         :param arguments: paths and options
+        :param page: serve the live page at a free port
         """
         self.state = folder / "state"
         self.output = folder / "output.txt"
         self._folder = folder
         self._seen: set[int] = set()
+        options = ["--page-port", "0"] if page else ["--no-page"]
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen([CAMSTREAM, "run", *arguments], stdout=output, stderr=output, env=self.environment)
+            self.process = subprocess.Popen([CAMSTREAM, "run", *options, *arguments], stdout=output, stderr=output, env=self.environment)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -51,6 +53,10 @@ class LocalRun:
         found = {view.name: view for state in running(self.state) for view in state.objects}
         self._seen |= {view.pid for view in found.values() if view.pid}
         return found
+
+    def page(self) -> str:
+        """Address of the live page, once it is served."""
+        return self._wait("the live page", lambda: next((state.page for state in running(self.state) if state.page), ""))
 
     def problems(self) -> list[str]:
         return [problem for state in running(self.state) for problem in state.problems]
@@ -100,9 +106,9 @@ class LocalRun:
 
 
 @contextmanager
-def local_run(folder: Path, *arguments: str) -> Iterator[LocalRun]:
+def local_run(folder: Path, *arguments: str, page: bool = False) -> Iterator[LocalRun]:
     """Stopped at the end, if the test did not stop it."""
-    run = LocalRun(folder, *arguments)
+    run = LocalRun(folder, *arguments, page=page)
     try:
         yield run
     finally:

@@ -7,8 +7,10 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -22,6 +24,7 @@ def main() -> int:
     options = _arguments()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     _limit_threads()
+    _have_writable_kernels()
     # After the thread limits: the libraries below read them when they are loaded.
     from camstream.errors import CamstreamError, SpecError
     from camstream_worker.outputs.bsread import AddressInUse
@@ -66,6 +69,13 @@ def _limit_threads() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, threads)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def _have_writable_kernels() -> None:
+    """Copy compiled kernels from a read-only image: numba silently passes over a cache that it cannot write to."""
+    baked = os.environ.get("NUMBA_CACHE_DIR")
+    if baked and Path(baked).is_dir() and not os.access(baked, os.W_OK):
+        os.environ["NUMBA_CACHE_DIR"] = shutil.copytree(baked, tempfile.mkdtemp(prefix="camstream-kernels-"), dirs_exist_ok=True)
 
 
 def cpu_limit(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> float:

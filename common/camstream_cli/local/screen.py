@@ -22,8 +22,11 @@ LOG_LINES = 5
 class Screen(Protocol):
     """Where the state of all objects is shown, again and again."""
 
-    def show(self, views: Sequence[ObjectView], problems: Sequence[str]) -> None:
-        """:param problems: why the newest edit of the manifests was not taken over"""
+    def show(self, views: Sequence[ObjectView], problems: Sequence[str], page: str = "") -> None:
+        """
+        :param problems: why the newest edit of the manifests was not taken over
+        :param page: where the live page is, or why there is none
+        """
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -36,11 +39,12 @@ class LiveTable:
         self._live = Live(console=console, auto_refresh=False)
         self._live.start()
 
-    def show(self, views: Sequence[ObjectView], problems: Sequence[str]) -> None:
+    def show(self, views: Sequence[ObjectView], problems: Sequence[str], page: str = "") -> None:
         parts = [objects_table(views)]
         for view in views:
             parts += [Text(f"  {line}", "dim", no_wrap=True, overflow="ellipsis") for line in failure_log(view)]
         parts += [Text(line, "red") for line in edit_problems(problems)]
+        parts += [Text(page, "bold")] if page else []
         parts += [Text(), *(Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in next_steps(views))]
         self._live.update(Group(*parts), refresh=True)
 
@@ -54,9 +58,10 @@ class Lines:
     def __init__(self) -> None:
         self._told: dict[tuple[str, str, str], str] = {}
         self._problems: Sequence[str] = ()
+        self._page = ""
         self._steps_told = False
 
-    def show(self, views: Sequence[ObjectView], problems: Sequence[str]) -> None:
+    def show(self, views: Sequence[ObjectView], problems: Sequence[str], page: str = "") -> None:
         now = {(view.kind, view.namespace, view.name): view for view in views}
         for gone in self._told.keys() - now.keys():
             _say(f"{gone[0].lower()}/{gone[2]} removed")
@@ -71,6 +76,9 @@ class Lines:
             for line in edit_problems(problems) or ["all manifests are right again"]:
                 _say(line)
         self._problems = problems
+        if page != self._page:
+            _say(page)
+        self._page = page
         if not self._steps_told and views and all(view.phase is not Phase.STARTING for view in views):
             self._steps_told = True
             print(*next_steps(views), sep="\n", flush=True)

@@ -182,58 +182,58 @@ export class Figure {
     const { arrays, values, image } = this.frame;
     const x = { profile: this.frame.xProfile, fit: arrays.x_fit_gauss_function, good: values.x_fit_converged !== false };
     const y = { profile: this.frame.yProfile, fit: arrays.y_fit_gauss_function, good: values.y_fit_converged !== false };
-    const room = { x: strip.x - 10, y: strip.y - 12 };
-    context.save();
-    context.beginPath();
-    context.rect(plot.x, plot.y - strip.x, plot.width, strip.x - 2);
-    context.clip();
     if (x.profile?.length === image.width) {
-      this.curves(context, x, (i, part) => [to.x(i + 0.5), plot.y - 4 - part * room.x], this.visible(to.x, plot.x, plot.width, image.width));
+      const place = { origin: to.x(0.5), step: to.x(1) - to.x(0), from: plot.x, until: plot.x + plot.width };
+      this.curves(context, x, place, plot.y - 4, -(strip.x - 10), false);
     }
-    context.restore();
-    context.save();
-    context.beginPath();
-    context.rect(plot.x + plot.width + 2, plot.y, strip.y, plot.height);
-    context.clip();
     if (y.profile?.length === image.height) {
-      this.curves(context, y, (i, part) => [plot.x + plot.width + 4 + part * room.y, to.y(i + 0.5)], this.visible(to.y, plot.y, plot.height, image.height));
+      const place = { origin: to.y(0.5), step: to.y(1) - to.y(0), from: plot.y, until: plot.y + plot.height };
+      this.curves(context, y, place, plot.x + plot.width + 4, strip.y - 12, true);
     }
-    context.restore();
   }
 
-  /** The first and last index that is on the screen. */
-  visible(to, start, length, size) {
-    const scale = to(1) - to(0);
-    const from = Math.max(Math.floor((start - to(0)) / scale) - 1, 0);
-    return [from, Math.min(Math.ceil(from + length / scale) + 3, size)];
-  }
-
-  curves(context, { profile, fit, good }, at, [from, until]) {
+  /**
+   * A profile and its fit along one side of the plot.
+   * @param place where its points are along that side, and the part that is seen
+   * @param base where zero is across, @param reach where the largest value is from there
+   * @param upright whether along is down
+   */
+  curves(context, { profile, fit, good }, place, base, reach, upright) {
     let low = Infinity;
     let high = -Infinity;
     for (let i = 0; i < profile.length; i++) {
       if (profile[i] < low) low = profile[i];
       if (profile[i] > high) high = profile[i];
     }
-    const range = high - low || 1;
+    const scale = reach / (high - low || 1);
+    const first = Math.max(Math.floor((place.from - place.origin) / place.step), 0);
+    const last = Math.min(Math.ceil((place.until - place.origin) / place.step), profile.length - 1);
     const path = (values) => {
       context.beginPath();
-      for (let i = from; i < until; i++) context.lineTo(...at(i, (values[i] - low) / range));
+      for (let i = first; i <= last; i++) {
+        const along = Math.min(Math.max(place.origin + i * place.step, place.from), place.until);
+        const across = base + (values[i] - low) * scale;
+        if (upright) context.lineTo(across, along);
+        else context.lineTo(along, across);
+      }
     };
     path(profile);
     context.strokeStyle = this.colours.curve;
-    context.lineWidth = 1.25;
+    context.lineWidth = 1;
     context.stroke();
-    context.lineTo(...at(until - 1, 0));
-    context.lineTo(...at(from, 0));
-    context.globalAlpha = 0.13;
+    const [start, end] = [first, last].map((i) => Math.min(Math.max(place.origin + i * place.step, place.from), place.until));
+    for (const along of [end, start]) {
+      if (upright) context.lineTo(base, along);
+      else context.lineTo(along, base);
+    }
+    context.globalAlpha = 0.15;
     context.fillStyle = this.colours.curve;
     context.fill();
     context.globalAlpha = 1;
     if (fit?.length === profile.length) {
       path(fit);
       context.strokeStyle = good ? this.colours.fit : this.colours.bad;
-      context.lineWidth = 1.75;
+      context.lineWidth = 1.5;
       context.setLineDash(good ? [] : [4, 4]);
       context.stroke();
       context.setLineDash([]);

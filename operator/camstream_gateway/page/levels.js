@@ -1,6 +1,6 @@
 // The histogram of the pixels with the colours below it, and the limits of the colours as handles.
 
-import { valueAt } from "./contrast.js";
+import { placeOf, valueAt } from "./contrast.js";
 import { make, palette, say, sharpen } from "./dom.js";
 import { count, write } from "./numbers.js";
 import { BINS } from "./statistics.js";
@@ -61,12 +61,12 @@ export class Levels {
       context.fillRect(left, room - height, Math.max(this.x(min + (i + 1) * step) - left, 1), height);
     }
     context.globalAlpha = 1;
-    for (let x = 0; x < width; x++) {
-      const t = Math.min(Math.max((this.value(x) - this.limits[0]) / (this.limits[1] - this.limits[0]), 0), 1);
-      const at = 4 * Math.round(255 * (log ? Math.log(1 + 1000 * t) / Math.log(1001) : t));
-      context.fillStyle = `rgb(${table[at]},${table[at + 1]},${table[at + 2]})`;
-      context.fillRect(x, HEIGHT - BAR, 1, BAR);
+    const strip = this.colourStrip(log, table);
+    const [left, right] = this.limits.map((value) => this.x(value));
+    for (const [from, length, source] of [[0, left, 0], [right, width - right, strip.width - 1]]) {
+      if (length > 0) context.drawImage(strip, source, 0, 1, 1, from, HEIGHT - BAR, length, BAR);
     }
+    context.drawImage(strip, left, HEIGHT - BAR, Math.max(right - left, 1), BAR);
     context.strokeStyle = context.fillStyle = colours.fit;
     context.lineWidth = 1.5;
     for (const value of this.limits) {
@@ -79,6 +79,21 @@ export class Levels {
       context.arc(x, room / 2, 4, 0, 2 * Math.PI);
       context.fill();
     }
+  }
+
+  /** The colours from the low to the high limit, as a picture one pixel high. */
+  colourStrip(log, table) {
+    if (this.strip && this.striped.log === log && this.striped.table === table) return this.strip;
+    const strip = make("canvas", { width: BINS, height: 1 });
+    const context = strip.getContext("2d");
+    const picture = context.createImageData(BINS, 1);
+    for (let i = 0; i < BINS; i++) {
+      const at = 4 * Math.round(255 * placeOf(i, [0, BINS - 1], log));
+      picture.data.set(table.subarray(at, at + 4), 4 * i);
+    }
+    context.putImageData(picture, 0, 0);
+    this.striped = { log, table };
+    return (this.strip = strip);
   }
 
   x(value) { return ((value - this.range[0]) / (this.range[1] - this.range[0])) * this.canvas.clientWidth; }

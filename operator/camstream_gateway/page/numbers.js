@@ -7,11 +7,12 @@ const THIN = "\u202f";
 export function write(value, figures = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return "\u2013";
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-3)) {
+  if (size === 0) return "0";
+  if (size >= 1e6 || size < 1e-3) {
     const exponent = Math.floor(Math.log10(size));
     return `${sign(value)}${(size / 10 ** exponent).toFixed(figures - 1)}${THIN}\u00d7${THIN}10${superscript(exponent)}`;
   }
-  const digits = Math.max(figures - 1 - Math.max(Math.floor(Math.log10(size || 1)), 0), 0);
+  const digits = Math.max(figures - 1 - Math.max(Math.floor(Math.log10(size)), 0), 0);
   return `${sign(value)}${group(size.toFixed(Math.min(digits, 6)))}`;
 }
 

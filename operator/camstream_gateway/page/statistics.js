@@ -10,24 +10,33 @@ const FINE = 65536;
  * @returns counts of values in `levels.length` steps of `step` from `first`; min, max; saturated: pixels at the limit of their type
  */
 export function measure(pixels, dtype) {
+  const limit = LIMITS[dtype] ?? null;
+  const found = dtype === "uint8" || dtype === "uint16" ? counted(pixels, limit) : binned(pixels, dtype);
+  const { max, levels } = found;
+  return { ...found, saturated: max === limit ? levels[levels.length - 1] : 0, limit };
+}
+
+/** One pass over pixels that are few enough values to count each. */
+function counted(pixels, limit) {
+  const all = new Uint32Array(limit + 1);
+  for (let i = 0; i < pixels.length; i++) all[pixels[i]]++;
+  let [min, max] = [0, limit];
+  while (min < limit && all[min] === 0) min++;
+  while (max > min && all[max] === 0) max--;
+  return { min, max, first: min, step: 1, levels: all.subarray(min, max + 1), counted: pixels.length };
+}
+
+function binned(pixels, dtype) {
   const [min, max] = extremes(pixels, dtype);
-  const whole = dtype in LIMITS;
-  const small = whole && max - min < FINE;
-  const first = min;
+  const small = dtype in LIMITS && max - min < FINE;
   const step = small ? 1 : Math.max((max - min) / (FINE - 1), Number.MIN_VALUE);
   const levels = new Uint32Array(small ? max - min + 1 : FINE);
   let counted = 0;
-  if (small) {
-    for (let i = 0; i < pixels.length; i++) levels[pixels[i] - first]++;
-    counted = pixels.length;
-  } else {
-    for (let i = 0; i < pixels.length; i++) {
-      const value = pixels[i];
-      if (value >= min && value <= max) { levels[Math.round((value - first) / step)]++; counted++; }
-    }
+  for (let i = 0; i < pixels.length; i++) {
+    const value = pixels[i];
+    if (value >= min && value <= max) { levels[Math.round((value - min) / step)]++; counted++; }
   }
-  const saturated = whole && max === LIMITS[dtype] ? levels[levels.length - 1] : 0;
-  return { min, max, first, step, levels, counted, saturated, limit: LIMITS[dtype] ?? null };
+  return { min, max, first: min, step, levels, counted };
 }
 
 function extremes(pixels, dtype) {

@@ -11,14 +11,12 @@ An image of a container carries the cache like this:
   that differ, set ``NUMBA_CPU_NAME`` (such as ``x86-64-v3``) and ``NUMBA_CPU_FEATURES`` (empty: what that name implies) for this command
   and for the worker.
 - numba wants to write to ``NUMBA_CACHE_DIR``. One that is read-only it passes over without a word, looks beside the source and in
-  ``~/.cache``, and compiles anew. So on a read-only file system the compiled files are copied to a writable place first
-  (:func:`copy_cache`, or ``cp -r``), and ``NUMBA_CACHE_DIR`` names that place; what is not found there is compiled and kept there.
+  ``~/.cache``, and compiles anew. So a worker on a read-only file system copies the compiled files to a temporary folder first
+  (:mod:`camstream_worker.app`); what is not found there is compiled and kept there.
 """
 
-import shutil
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
@@ -72,11 +70,6 @@ def misses() -> dict[str, int]:
                 missed = sum(kernel.stats.cache_misses.values())
                 counts |= {f"{module.__name__}.{name}": missed} if missed else {}
     return counts
-
-
-def copy_cache(source: Path, target: Path) -> None:
-    """Bring compiled kernels to a writable place, before any kernel is imported."""
-    shutil.copytree(source, target, dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from camstream.errors import ShapeMismatch
+from camstream.errors import FrameError, ShapeMismatch
 from camstream.frame import Axis, Frame
 from camstream.spec.processing import Processing, RotationMode
 from camstream_worker.image.axis import pixel_axis
@@ -18,7 +18,7 @@ class Layout:
     """Shapes and axes from the input of a pipeline to its output."""
 
     input_shape: tuple[int, ...]
-    input_axes: tuple[Axis, Axis]
+    input_axes: tuple[Axis | None, Axis | None]
     region: Region
     """In the binned, mirrored and rotated image."""
     x_axis: Axis
@@ -29,16 +29,22 @@ class Layout:
 
     def fits(self, frame: Frame) -> bool:
         """Whether a frame has the shape and axes that this was made from."""
-        return frame.image.shape == self.input_shape and all(
-            axis is None or np.array_equal(axis, known) for axis, known in zip((frame.x_axis, frame.y_axis), self.input_axes, strict=True)
-        )
+        axes = zip((frame.x_axis, frame.y_axis), self.input_axes, strict=True)
+        return frame.image.shape == self.input_shape and all(_same(axis, known) for axis, known in axes)
+
+
+def _same(axis: Axis | None, known: Axis | None) -> bool:
+    return known is None if axis is None else known is not None and np.array_equal(axis, known)
 
 
 def layout(processing: Processing, frame: Frame) -> Layout:
     """Follow the axes of a frame through the steps.
 
+    :raises FrameError: if the pixels are no real numbers
     :raises ShapeMismatch: if the frame is no image, or its axes have other lengths
     """
+    if frame.image.dtype.kind not in "buif":
+        raise FrameError(f"pulse {frame.pulse_id}: expected pixels that are real numbers, found {frame.image.dtype}")
     if frame.image.ndim != 2 or 0 in frame.image.shape:
         raise ShapeMismatch(f"pulse {frame.pulse_id}: expected an image (y, x), found shape {frame.image.shape}")
     height, width = frame.image.shape
@@ -46,7 +52,8 @@ def layout(processing: Processing, frame: Frame) -> Layout:
     y_axis = pixel_axis(height) if frame.y_axis is None else frame.y_axis
     if (len(y_axis), len(x_axis)) != (height, width):
         raise ShapeMismatch(f"pulse {frame.pulse_id}: the image is {width}x{height}, its axes are for {len(x_axis)}x{len(y_axis)}")
-    axes = x_axis.copy(), y_axis.copy()
+    # Copies, because a received array goes back to where it came from.
+    axes = frame.x_axis if frame.x_axis is None else x_axis.copy(), frame.y_axis if frame.y_axis is None else y_axis.copy()
     binning, rotation = processing.binning, processing.rotation
     x_axis, y_axis = bin_axis(x_axis, binning.x), bin_axis(y_axis, binning.y)
     x_axis, y_axis = x_axis[:: -1 if processing.mirror.x else 1], y_axis[:: -1 if processing.mirror.y else 1]

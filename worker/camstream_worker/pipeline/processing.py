@@ -79,6 +79,9 @@ class PipelinePlan:
         :raises FrameError: if the frame cannot be processed
         :raises BackgroundError: if the background cannot be used, unless the spec asks for a message instead
         """
+        if frame.image.dtype == np.bool_:
+            # numpy does not subtract truth values.
+            frame = replace(frame, image=frame.image.view(np.uint8))
         setup = self._setup_for(frame)
         image: Image | None = frame.image
         if self._accumulate is not None:

@@ -1,10 +1,14 @@
 """Each test works in fresh processes with a cache of its own: what is in this process is compiled already."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from camstream_worker import app
 
 ANALYSE = """
 import sys
@@ -37,9 +41,41 @@ from camstream_worker.image.compile import misses
 print(misses())
 """
 
+EVERYWHERE = """
+import numpy as np
+from camstream.spec.processing import Rotation
+from camstream_worker.image.gaussian import curve, fit_gaussian
+from camstream_worker.image.geometry import Region, bin_image, whole
+from camstream_worker.image.moments import moments
+from camstream_worker.image.pixels import correct, measure
+from camstream_worker.image.rotation import rotate
+from camstream_worker.image.width import full_width
 
-def python(cache, *arguments):
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
+rng = np.random.default_rng(0)
+for height, width in ((1, 1), (1, 9), (9, 1), (3, 8), (4, 4), (37, 53)):
+    image = rng.integers(0, 60000, (height, width), np.uint16)
+    for region in (whole(image.shape), Region(width // 2, height // 2, width - width // 2, height - height // 2)):
+        measure(image, region)
+        for dark in (None, image[region.slices].copy()):
+            for keep in (True, False):
+                correct(image, region, dark, 3, keep=keep)
+        for angle in (0, 3.5, 45, 90, -133, 180):
+            rotate(image, Rotation(angle=angle), region)
+    bin_image(image, min(width, 3), min(height, 2), mean=True)
+    bin_image(image, min(width, 2), 1, mean=False)
+for count in (1, 2, 3, 4, 5, 64, 400):
+    axis = np.arange(float(count))
+    for profile in (np.exp(-((axis - count / 2) ** 2) / count), rng.normal(0, 1, count), np.eye(1, count, count - 1)[0]):
+        fit = fit_gaussian(axis, profile)
+        curve(axis, fit)
+        moments(axis, profile, *fit[:1], *fit[2:4])
+        full_width(axis, profile, 0.5)
+print("inside")
+"""
+
+
+def python(cache, *arguments, **settings):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)} | settings
     done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -62,7 +98,20 @@ def test_second_compilation_finds_everything_there(cache):
     assert python(cache, "-m", "camstream_worker.image.compile").endswith("\n0 compiled, all others were there\n")
 
 
-def test_compiled_kernels_can_be_copied_to_another_place(cache, tmp_path):
-    copy = "import sys, pathlib; from camstream_worker.image.compile import copy_cache; copy_cache(*map(pathlib.Path, sys.argv[1:]))"
-    python(cache, "-c", copy, str(cache), str(tmp_path / "there"))
-    assert python(tmp_path / "there", "-m", "camstream_worker.image.compile").endswith("\n0 compiled, all others were there\n")
+def test_a_read_only_cache_is_copied_and_used(cache, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(cache))
+    # Root may write anywhere but on a read-only file system, which this stands for.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    app._have_writable_kernels()
+    copied = Path(os.environ["NUMBA_CACHE_DIR"])
+    try:
+        assert copied != cache
+        assert python(copied, "-m", "camstream_worker.image.compile").endswith("\n0 compiled, all others were there\n")
+    finally:
+        shutil.rmtree(copied)
+
+
+def test_a_writable_cache_is_used_where_it_is(cache, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(cache))
+    app._have_writable_kernels()
+    assert os.environ["NUMBA_CACHE_DIR"] == str(cache)

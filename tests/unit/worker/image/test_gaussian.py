@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
@@ -25,6 +25,7 @@ def noisy(seed, noise=200.0, sigma=15.0):
     return (model(X, 1e5, 8e4, 140.3, sigma) + np.random.default_rng(seed).normal(0, noise, X.size)).round()
 
 
+@settings(deadline=None)  # the first one may have to compile
 @given(
     offset=st.floats(-1e6, 1e6),
     amplitude=st.floats(1, 1e7),

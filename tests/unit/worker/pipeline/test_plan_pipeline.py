@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from camstream.errors import BackgroundError, ShapeMismatch
+from camstream.errors import BackgroundError, FrameError, ShapeMismatch
 from camstream.frame import Frame, Timestamp
 from camstream.spec import PipelineSpec
 from camstream_worker.pipeline.plan import pipeline_plan
@@ -183,6 +183,20 @@ def test_background_is_binned_with_the_image():
     assert channels["x_axis"][:2].tolist() == [0.5, 2.5]
 
 
+def test_image_of_truth_values_is_one_of_zeros_and_ones():
+    channels = process(np.zeros(IMAGE.shape, np.uint16), IMAGE > 500, background={})
+    assert np.array_equal(channels["image"], IMAGE > 500)
+    assert channels["intensity"] == (IMAGE > 500).sum()
+
+
+@pytest.mark.parametrize("dtype", [">u2", "<f4", ">f8", np.int8, np.int64, np.uint64, np.float16])
+def test_any_real_pixel_type_is_analysed(dtype):
+    image = spot(dtype=dtype, peak=60)
+    channels = process(DARK // 20, image, background={}, threshold=3, **SLICES)
+    assert channels["x_fit_mean"] == pytest.approx(40.3, abs=0.1)
+    assert channels["slice_1_fit_converged"]
+
+
 def test_signed_background_goes_below_zero():
     image = process(DARK + 20, background={"mode": "SubtractSigned"})["image"]
     assert image.dtype == np.int32
@@ -261,6 +275,11 @@ def test_frame_that_is_no_image_is_refused(shape):
         process(image=np.zeros(shape, np.uint16))
 
 
+def test_pixels_that_are_no_real_numbers_are_refused():
+    with pytest.raises(FrameError, match="pulse 7: expected pixels that are real numbers, found complex128"):
+        process(image=np.zeros((5, 5), complex))
+
+
 def test_axes_of_another_length_are_refused():
     with pytest.raises(ShapeMismatch, match="pulse 7: the image is 80x60, its axes are for 79x60"):
         plan().process(frame(x_axis=np.zeros(79, np.float32)))
@@ -285,6 +304,7 @@ def test_plan_follows_an_input_that_changes_size_type_or_axes():
     assert "processing_error" in pipeline.process(frame(spot(30, 40, x=20, y=15)))["processing_parameters"]
     x_axis = np.arange(80, dtype=np.float32) * -2
     assert pipeline.process(frame(x_axis=x_axis))["x_fit_mean"] == pytest.approx(-2 * 40.3, abs=0.02)
+    assert pipeline.process(frame())["x_fit_mean"] == pytest.approx(40.3, abs=0.02)
 
 
 def test_prepare_touches_no_state():

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from camstream_worker.app import cpu_limit
 from camstream_worker.service.memory import clean_mappings
 
