@@ -94,7 +94,7 @@ def next_steps(views: Sequence[ObjectView]) -> list[str]:
     steps = ["Ctrl-C stops everything; in another terminal:"]
     if best:
         steps.append(f"  camstream receive {best.name}")
-        steps.append(f"  python -m bsread.cli.bs receive -s {best.address}    (psi-bsread, or any other bsread reader)")
+        steps.append(f"  python -m bsread.cli.bs receive -s {best.address}  (or any bsread reader)")
     return [*steps, "  camstream status"]
 
 
