@@ -42,7 +42,7 @@ class StreamOutput(Spec):
     """Connect to this address instead of listening, for a receiver that is itself bound."""
     queue_size: Positive = 10
     """Messages that may wait for one client."""
-    queue_mebibytes: MebiBytes = 64
+    queue_mebibytes: MebiBytes = 32
     """Memory that may wait for one client [MiB]: large frames shorten the queue, down to one message."""
     block: bool = True
     """Push only: wait for room. Without it a message that finds no room is dropped whole, and counted."""

@@ -39,7 +39,7 @@ class PipelineInput(Spec):
     """What to do with frames that arrive faster than they are processed."""
     queue_size: Positive = 4
     """Messages that may wait."""
-    queue_mebibytes: MebiBytes = 64
+    queue_mebibytes: MebiBytes = 32
     """Memory that may wait [MiB]: large frames shorten the queue, down to one message."""
     timeout_seconds: Annotated[Seconds, LIVE] = 10
     """Silence after which the input counts as down: told in the status, and the connection is made anew. 0: never."""

@@ -16,7 +16,7 @@ export class Levels {
     this.canvas = make("canvas", { class: "histogram", role: "img", "aria-label": "Histogram of the pixels" });
     this.words = make("p", { class: "caption" });
     this.element = make("div", {}, this.canvas, this.words);
-    this.drawn = 0;
+    this.drawn = -Infinity;
     this.range = null;
     this.canvas.addEventListener("pointerdown", (event) => this.hold(event));
     this.canvas.addEventListener("pointermove", (event) => { if (this.held !== undefined) this.move(event); });

@@ -27,7 +27,7 @@ export class Readings {
     this.pulse = make("span", { class: "pulse" });
     this.element = make("section", { class: "panel", "aria-label": "Numbers and trends" },
       make("h2", {}, "Beam", this.pulse), this.list, this.caption);
-    this.refreshed = this.drawn = 0;
+    this.refreshed = this.drawn = -Infinity;
   }
 
   /** Take note of a frame; show it when it is time, or at once. */
@@ -71,7 +71,7 @@ export class Readings {
       say(row.unit, row.doubtful || WITHOUT_UNIT.has(name) ? "" : unit);
     }
     say(this.pulse, `pulse ${frame.pulse}`);
-    if (now - this.drawn >= TREND_MS || now < this.drawn) this.drawTrends(frame.time, now);
+    if (now - this.drawn >= TREND_MS) this.drawTrends(frame.time, now);
   }
 
   drawTrends(end, now) {

@@ -16,6 +16,7 @@ import { SIGNS, stateOf } from "./state.js";
 import { workerUrl } from "./trusted.js";
 
 const RATE_FRAMES = 20;
+const SAY_MS = 200;
 
 export class StreamView {
   /** @param path kind/namespace/name of the stream */
@@ -25,7 +26,7 @@ export class StreamView {
     this.frame = null;
     this.place = { paused: false, position: 0, count: 0 };
     this.status = null;
-    this.told = performance.now();
+    this.told = this.saidAt = performance.now();
     this.connected = "";
     this.trouble = "";
     this.waiting = [];
@@ -151,12 +152,13 @@ export class StreamView {
     for (const { seq, received } of this.unacknowledged.splice(0)) {
       this.connection.send({ ack: seq, busy: Math.min((performance.now() - received) / 1000, 60) });
     }
-    if (this.stale) this.tell();
+    if (this.stale || now - this.saidAt >= SAY_MS) this.tell();
   }
 
   // In words
 
   tell() {
+    this.saidAt = performance.now();
     const { object, silentSeconds } = this.status ?? {};
     const since = (performance.now() - this.told) / 1000;
     const age = silentSeconds ?? object?.ageSeconds ?? null;
@@ -222,8 +224,8 @@ export class StreamView {
     this.limits = limitsFor(settings, this.frame.facts, null);
     this.figure.limits = this.limits;
     this.figure.change(() => {});
-    this.levels.show(this.frame, this.limits, settings.log, this.table, Infinity);
-    this.levels.drawn = 0;
+    this.levels.drawn = -Infinity;
+    this.levels.show(this.frame, this.limits, settings.log, this.table, performance.now());
   }
 
   applyOptions() {
@@ -231,7 +233,7 @@ export class StreamView {
     this.figure.setColours(this.table);
     this.figure.options = { log: settings.log, overlays: settings.overlays, saturation: settings.saturation };
     this.readings.minutes = settings.minutes;
-    this.readings.drawn = 0;
+    this.readings.drawn = -Infinity;
   }
 
   look() { this.connection.send({ numbers: document.hidden }); }

@@ -9,7 +9,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 LARGEST_FROM_HEAP = 32 * 2**20
 """[bytes] The most that glibc allows. Buffers of frames up to this size are used again instead of given back and faulted in anew."""
 
-KEPT_FREE = 32 * 2**20
+KEPT_FREE = 16 * 2**20
 """[bytes] Freed memory that is kept for the next frames."""
 
 MADV_DONTNEED = 4

@@ -115,3 +115,7 @@ def test_a_writable_cache_is_used_where_it_is(cache, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(cache))
     app._have_writable_kernels()
     assert os.environ["NUMBA_CACHE_DIR"] == str(cache)
+
+
+def test_no_kernel_reaches_outside_of_its_arrays(tmp_path):
+    assert python(tmp_path, "-c", EVERYWHERE, NUMBA_BOUNDSCHECK="1") == "inside\n"

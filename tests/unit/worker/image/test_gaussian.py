@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
 from camstream_worker.image.gaussian import GaussianFit, curve, curve_plain, fit_gaussian, start_values
+from camstream_worker.image.kernels import fit as kernel
 
 X = np.arange(300.0)
 
@@ -66,6 +67,21 @@ def test_gradient_is_zero_at_the_result(seed):
     assert np.abs(cosines).max() < 1e-8
 
 
+def test_second_derivatives_are_those_of_the_sum_of_squares():
+    profile, point = noisy(1, noise=3e4), np.array([1.1e5, 7e4, 143.0, 13.0])
+    flat, newton, gradient = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros(4)
+    kernel._evaluate(X, profile, point, flat, newton, gradient)
+
+    def downhill(at):
+        return derivatives(X, *at).T @ (profile - model(X, *at))
+
+    for i, step in enumerate(1e-5 * np.array([7e4, 7e4, 13, 13])):
+        aside = np.eye(4)[i] * step
+        slope = (downhill(point - aside) - downhill(point + aside)) / (2 * step)
+        full = np.tril(newton) + np.tril(newton, -1).T
+        assert full[i] == pytest.approx(slope, rel=1e-5, abs=1e-5 * abs(slope).max())
+
+
 def test_two_beams_are_fitted_as_cam_server_does_at_the_minimum_of_minpack():
     profile = model(X, 1e5, 8e4, 90, 12) + model(X, 0, 6e4, 170, 15)
     fit = fit_gaussian(X, profile)
@@ -103,6 +119,15 @@ def test_peak_of_one_sample_is_too_narrow_and_keeps_the_start_values():
     assert not fit.converged
     assert fit[:3] == (0, 100, 50)
     assert fit.sigma == pytest.approx(1 / math.sqrt(2 * math.pi))
+
+
+def test_hot_pixel_over_noise_is_no_narrow_beam():
+    for seed in range(0, 150, 3):
+        noise = np.random.default_rng(seed)
+        profile = noise.normal(0, 1, 6 + seed)
+        profile[profile.size // 2] += 50
+        fit = fit_gaussian(X[: profile.size], profile)
+        assert not (fit.converged and fit.sigma < 0.2), seed
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
