@@ -1,9 +1,11 @@
 """The Gaussian fit with centre of mass and rms, against scipy's curve_fit."""
 
+import warnings
+
 import baseline
 import numpy as np
 from harness import Measurement, interleaved, microseconds
-from scipy.optimize import curve_fit
+from scipy.optimize import OptimizeWarning, curve_fit
 
 from camstream_worker.image.gaussian import fit_gaussian, start_values
 from camstream_worker.image.moments import moments
@@ -76,7 +78,8 @@ def compare_noise(samples: int, rounds: int) -> Measurement:
     def ours(i: int) -> None:
         fit_gaussian(axis, profiles[i % 16])
 
-    medians = interleaved({"curve_fit": curve_fit_or_give_up, "camstream": ours}, rounds, calls=16)
+    with warnings.catch_warnings(category=OptimizeWarning, action="ignore"):
+        medians = interleaved({"curve_fit": curve_fit_or_give_up, "camstream": ours}, rounds, calls=16)
     ratio = medians["curve_fit"] / medians["camstream"]
     return Measurement("Gaussian fit of noise only", f"{samples} samples", ratio, 10, True, "scipy's curve_fit", microseconds(medians))
 

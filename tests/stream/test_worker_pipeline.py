@@ -1,7 +1,6 @@
 """A pipeline worker as a process, behind a real camera worker or a sender of ours."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,28 +204,25 @@ def test_an_overloaded_pipeline_shows_the_newest_frame_and_counts_the_others(tmp
 
 def test_a_lossless_pipeline_that_stood_still_for_seconds_goes_on(tmp_path: Path):
     # With ZMTP heartbeats libzmq takes the camera for dead after 4 s of this, and aborts when the queue moves again.
-    config = pipeline("", input=LOSSLESS, output={"mode": "Push"})
-    with worker(tmp_path, camera(simulation(400, 300, 100), output={"mode": "Push"})) as cam:
-        with worker(tmp_path, config | {"inputAddress": cam.address}) as pipe:
-            still = cam.wait_for_status("the camera waits", lambda s: s["frames"]["sent"] and s["sendRate"] == 0, 30)
-            with reader(pipe.address, zmq.PULL) as r:
-                messages = r.messages(still["frames"]["sent"] + 20)
-            assert pipe.process.poll() is None
+    source = camera(simulation(400, 300, 100), output={"mode": "Push"})
+    config = pipeline(source["streamAddress"], input=LOSSLESS, output={"mode": "Push"})
+    with worker(tmp_path, source) as cam, worker(tmp_path, config) as pipe:
+        still = cam.wait_for_status("the camera waits", lambda s: s["frames"]["sent"] and s["sendRate"] == 0, 30)
+        with reader(pipe.address, zmq.PULL) as r:
+            messages = r.messages(still["frames"]["sent"] + 20)
+        assert pipe.process.poll() is None
     pulses = [m.pulse_id for m in messages]
     assert pulses == sorted(pulses)
 
 
-def test_a_stuck_client_does_not_delay_another(tmp_path: Path):
+def test_a_stuck_client_does_not_stop_another(tmp_path: Path):
     with chain(tmp_path, simulation(400, 300, 50)) as (_, pipe), reader(pipe.address, hwm=1) as stuck, reader(pipe.address) as good:
         stuck.message()
-        good.message()
-        ages = []
-        for _ in range(150):
-            message = good.message()
-            ages.append(time.time() - message.timestamp.seconds())
-        pulses_per_second = pipe.status()["sendRate"]
-    assert pulses_per_second > 25
-    assert np.median(ages) < 0.5
+        # 240 kB each: more than the stuck client, its queue and the sockets between can hold.
+        pulses = [m.pulse_id for m in good.messages(200)]
+        pipe.wait_for_status("the overflow is counted", lambda s: s["frames"]["dropped"].get("output/slow_client"))
+        pulses += [m.pulse_id for m in good.messages(50)]
+    assert pulses == sorted(set(pulses))
 
 
 def test_a_pipeline_reads_a_pipeline(tmp_path: Path):
