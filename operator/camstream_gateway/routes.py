@@ -1,6 +1,7 @@
 """What the gateway serves: the page, the list of streams, previews, and one WebSocket per viewer."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -39,8 +40,8 @@ class Preview:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     until: float = 0.0
-    status: int = 503
     body: bytes = b""
+    """Nothing where there is no picture."""
     pulse_id: str = ""
 
 
@@ -102,19 +103,19 @@ class Gateway:
             if time.monotonic() > preview.until:
                 await self._renew(preview, view.http_address)
         headers = {"Cache-Control": "no-store", "X-Pulse-Id": preview.pulse_id}
-        if preview.status != 200:
-            return web.Response(status=preview.status, text="no picture yet\n", headers=headers)
+        if not preview.body:
+            # Not an error: a browser would complain about one in its console, twice a second.
+            return web.Response(status=204, headers=headers)
         return web.Response(body=preview.body, content_type="image/png", headers=headers)
 
     async def _renew(self, preview: Preview, address: str | None) -> None:
-        preview.status, preview.body = 503, b""
+        preview.body = b""
         if address is not None:
-            try:
+            # A worker that is down or busy is told about by its state, not by its picture.
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
                 async with self._http.get(f"{address}/preview.png", params={"width": PREVIEW_WIDTH}) as answer:
-                    preview.status, preview.body = answer.status, await answer.read()
+                    preview.body = await answer.read() if answer.status == 200 else b""
                     preview.pulse_id = answer.headers.get("X-Pulse-Id", "")
-            except (aiohttp.ClientError, OSError):
-                preview.status = 503
         preview.until = time.monotonic() + PREVIEW_S
 
     async def _watch(self, request: web.Request) -> web.WebSocketResponse:

@@ -94,9 +94,9 @@ def test_preview_is_the_picture_of_the_worker(tmp_path: Path) -> None:
     assert int(headers["X-Pulse-Id"]) > 0
 
 
-def test_preview_of_a_worker_that_does_not_answer_is_an_error_in_words(tmp_path: Path) -> None:
+def test_preview_of_a_worker_that_does_not_answer_is_empty(tmp_path: Path) -> None:
     with gateway(tmp_path, view(None, http_address=f"http://127.0.0.1:{free_port()}")) as served:
-        assert get(f"{served.url}api/streams/camera/default/cam/preview.png")[::2] == (503, b"no picture yet\n")
+        assert get(f"{served.url}api/streams/camera/default/cam/preview.png")[::2] == (204, b"")
         assert get(f"{served.url}api/streams/camera/default/other/preview.png")[0] == 404
 
 

@@ -26,6 +26,9 @@ FLAGS = (
 )
 """Software WebGL, and nothing that asks the network for anything."""
 
+VIRTUAL_KEYS = {"Escape": 27, "Enter": 13, "Tab": 9}
+"""Keys that the browser itself acts on."""
+
 PERFORMANCE = "GL Driver Message (OpenGL, Performance"
 """What the driver says about pixels that a test reads back."""
 
@@ -110,8 +113,9 @@ class Tab:
 
     async def press(self, key: str, text: str | None = None) -> None:
         written = text if text is not None else key if len(key) == 1 else None
-        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **({"text": written} if written else {}))
-        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+        code = {"windowsVirtualKeyCode": VIRTUAL_KEYS.get(key, 0)}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **code, **({"text": written} if written else {}))
+        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key, **code)
 
     async def move(self, x: float, y: float) -> None:
         await self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
@@ -167,16 +171,19 @@ class Chromium:
 
     @asynccontextmanager
     async def tab(self, width: int = 1500, height: int = 950) -> AsyncIterator[Tab]:
-        async with self._http.put(f"http://127.0.0.1:{self._port}/json/new?about:blank") as answer:
-            target = await answer.json()
-        tab = Tab(await self._http.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=MOST_BYTES))
+        async with self._http.get(f"http://127.0.0.1:{self._port}/json/version") as answer:
+            control = Tab(await self._http.ws_connect((await answer.json())["webSocketDebuggerUrl"]))
+        # A window each: a tab behind another one is hidden, and a hidden page draws nothing.
+        target = (await control.call("Target.createTarget", url="about:blank", newWindow=True))["targetId"]
+        await control.close()
+        tab = Tab(await self._http.ws_connect(f"http://127.0.0.1:{self._port}/devtools/page/{target}", max_msg_size=MOST_BYTES))
         try:
             await tab.start()
             await tab.resize(width, height)
             yield tab
         finally:
             await tab.close()
-            async with self._http.get(f"http://127.0.0.1:{self._port}/json/close/{target['id']}"):
+            async with self._http.get(f"http://127.0.0.1:{self._port}/json/close/{target}"):
                 pass
 
 

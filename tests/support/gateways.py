@@ -22,6 +22,8 @@ from camstream.spec.view import STATE_FILE, ObjectView, RunState
 from camstream.wire import Compression, Encoder
 
 FAR_FUTURE_S = 3600.0
+SUBSCRIBE = b"\x01"
+"""What an XPUB socket receives of a reader that wants everything."""
 
 
 def oracle(pulse_id: int, height: int, width: int, dtype: str = "uint16") -> npt.NDArray[Any]:
@@ -42,8 +44,10 @@ class Sender:
         self._encoder = Encoder(compression=compression)
 
     def wait_for_reader(self, timeout_s: float = 15.0) -> None:
-        assert self._socket.poll(int(timeout_s * 1000)), "nobody came to read"
-        self._socket.recv()
+        while True:
+            assert self._socket.poll(int(timeout_s * 1000)), "nobody came to read"
+            if self._socket.recv() == SUBSCRIBE:
+                return
 
     def send(self, pulse_id: int, values: Mapping[str, Any]) -> None:
         self._socket.send_multipart(self._encoder.encode(values, pulse_id, Timestamp.from_seconds(time.time())))

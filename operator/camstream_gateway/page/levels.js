@@ -26,7 +26,8 @@ export class Levels {
   show(frame, limits, log, table, now) {
     this.limits = limits;
     this.facts = frame.facts;
-    if (now - this.drawn < REFRESH_MS) return;
+    this.passed = now - this.drawn < REFRESH_MS ? [frame, limits, log, table] : null;
+    if (this.passed) return;
     this.drawn = now;
     const { facts, image } = frame;
     // The scale moves only when it must, so that limits can be caught with the pointer.
@@ -39,6 +40,11 @@ export class Levels {
     const exact = image.binning > 1 ? ` Of the reduced image.` : "";
     say(this.words, `Values ${write(facts.min)} to ${write(facts.max)}${saturated}. Colours from ${write(limits[0])} to ${write(limits[1])}.${exact}`);
     this.words.classList.toggle("warned", facts.saturated > 0);
+  }
+
+  /** Show what was passed over, where nothing came after it. */
+  settle(now) {
+    if (this.passed) this.show(...this.passed, now);
   }
 
   draw(log, table) {

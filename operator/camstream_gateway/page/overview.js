@@ -140,7 +140,6 @@ class Tile {
     const { stream } = this;
     const age = stream.ageSeconds === null ? null : stream.ageSeconds + since;
     const state = connected ? { word: "Unknown", level: "off", words: "", stale: true } : stateOf(stream, age);
-    if (state.level === "good" && this.asleep) this.asleep = false;
     this.element.className = `tile ${state.level}${state.stale ? " stale" : ""}`;
     this.pill.className = `pill ${state.level}`;
     say(this.pill, `${SIGNS[state.level]} ${state.word}`);
@@ -159,7 +158,7 @@ class Tile {
     try {
       const answer = await fetch(`/api/streams/${this.path}/preview.png`, { cache: "no-store" });
       const pulse = answer.headers.get("X-Pulse-Id");
-      if (answer.ok && pulse !== this.pulse) {
+      if (answer.status === 200 && pulse !== this.pulse) {
         this.paint(await createImageBitmap(await answer.blob()), table);
         this.pulse = pulse;
       }

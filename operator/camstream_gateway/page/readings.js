@@ -46,7 +46,13 @@ export class Readings {
       row.doubtful = fit !== "" && values[`${fit}_fit_converged`] === false;
       row.series.add(frame.time, row.doubtful ? NaN : row.value);
     }
+    this.latest = frame;
     if (atOnce || now - this.refreshed >= REFRESH_MS) this.refresh(frame, now);
+  }
+
+  /** Show what was passed over, where nothing came after it. */
+  settle(now) {
+    if (this.latest && this.latest !== this.told) this.refresh(this.latest, now);
   }
 
   addRow(name, label) {
@@ -63,6 +69,7 @@ export class Readings {
 
   refresh(frame, now) {
     this.refreshed = now;
+    this.told = frame;
     const unit = frame.unit ?? this.unit ?? "";
     this.unit = unit;
     for (const [name, row] of this.rows) {
@@ -71,6 +78,8 @@ export class Readings {
       say(row.unit, row.doubtful || WITHOUT_UNIT.has(name) ? "" : unit);
     }
     say(this.pulse, `pulse ${frame.pulse}`);
+    const spans = `the last ${this.minutes} minute${this.minutes === 1 ? "" : "s"}`;
+    say(this.caption, this.rows.size ? `Positions and sizes ${unitWords(this.unit)}. Curves: ${spans}.` : "");
     if (now - this.drawn >= TREND_MS) this.drawTrends(frame.time, now);
   }
 
@@ -84,8 +93,6 @@ export class Readings {
       say(row.high, range ? write(range[1], 3) : "");
       say(row.low, range ? write(range[0], 3) : "");
     }
-    const spans = `the last ${this.minutes} minute${this.minutes === 1 ? "" : "s"}`;
-    say(this.caption, this.rows.size ? `Positions and sizes ${unitWords(this.unit)}. Curves: ${spans}.` : "");
   }
 
   repaint() { this.colours = palette(); }

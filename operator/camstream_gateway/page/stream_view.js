@@ -44,7 +44,11 @@ export class StreamView {
     });
     this.hidden = () => this.look();
     document.addEventListener("visibilitychange", this.hidden);
-    this.clock = setInterval(() => this.tell(), 500);
+    this.clock = setInterval(() => {
+      this.readings.settle(performance.now());
+      this.levels.settle(performance.now());
+      this.tell();
+    }, 500);
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     this.dark.addEventListener("change", (this.repaint = () => { this.readings.repaint(); this.levels.repaint(); }));
   }
@@ -152,7 +156,7 @@ export class StreamView {
     for (const { seq, received } of this.unacknowledged.splice(0)) {
       this.connection.send({ ack: seq, busy: Math.min((performance.now() - received) / 1000, 60) });
     }
-    if (this.stale || now - this.saidAt >= SAY_MS) this.tell();
+    if (this.stale || this.place.paused || now - this.saidAt >= SAY_MS) this.tell();
   }
 
   // In words
