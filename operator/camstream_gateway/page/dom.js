@@ -34,7 +34,7 @@ export function sharpen(canvas, width, height) {
 export function palette() {
   const style = getComputedStyle(document.documentElement);
   return Object.fromEntries(
-    ["text", "quiet", "line", "panel", "ground", "curve", "fit", "region", "slice", "mark", "warn", "bad"].map((name) => [
+    ["text", "quiet", "line", "panel", "curve", "fit", "bad"].map((name) => [
       name, style.getPropertyValue(`--${name}`).trim(),
     ]),
   );

@@ -121,7 +121,7 @@ export class Figure {
     context.beginPath();
     context.rect(plot.x, plot.y, plot.width, plot.height);
     context.clip();
-    if (this.options.overlays) drawOverlays(context, this.frame, to, this.colours);
+    if (this.options.overlays) drawOverlays(context, this.frame, to);
     this.drawPointer(context, plot);
     context.restore();
   }
@@ -149,7 +149,7 @@ export class Figure {
     context.fillStyle = colours.quiet;
     context.textAlign = "center";
     context.textBaseline = "top";
-    const across = ticks(x.value(part.x), x.value(part.x + part.width), plot.width / 90);
+    const across = ticks(x.value(part.x), x.value(part.x + part.width), plot.width / 75);
     context.beginPath();
     for (const value of across.values) {
       const at = Math.round(to.x(x.place(value))) + 0.5;
@@ -160,7 +160,7 @@ export class Figure {
     }
     context.textAlign = "right";
     context.textBaseline = "middle";
-    const down = ticks(y.value(part.y), y.value(part.y + part.height), plot.height / 60);
+    const down = ticks(y.value(part.y), y.value(part.y + part.height), plot.height / 45);
     for (const value of down.values) {
       const at = Math.round(to.y(y.place(value))) + 0.5;
       if (at < plot.y - 1 || at > plot.y + plot.height + 1) continue;

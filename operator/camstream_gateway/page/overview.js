@@ -179,6 +179,7 @@ class Tile {
     const colours = new Uint32Array(table.buffer);
     for (let i = 0; i < out.length; i++) out[i] = colours[out[i] & 255];
     context.putImageData(picture, 0, 0);
+    if (!this.painted) this.cover.hidden = true;
     this.painted = true;
   }
 }

@@ -7,6 +7,7 @@ import { drawTrend, Series } from "./trends.js";
 
 const REFRESH_MS = 200; // nobody reads faster, and steady digits are easier to read
 const TREND_MS = 400;
+const SHORTEST_S = 10;
 
 // Channel, what to call it, which fit must have converged for it to mean something.
 const READINGS = [
@@ -78,7 +79,7 @@ export class Readings {
       say(row.unit, row.doubtful || WITHOUT_UNIT.has(name) ? "" : unit);
     }
     say(this.pulse, `pulse ${frame.pulse}`);
-    const spans = `the last ${this.minutes} minute${this.minutes === 1 ? "" : "s"}`;
+    const spans = `up to the last ${this.minutes} minute${this.minutes === 1 ? "" : "s"}`;
     say(this.caption, this.rows.size ? `Positions and sizes ${unitWords(this.unit)}. Curves: ${spans}.` : "");
     if (now - this.drawn >= TREND_MS) this.drawTrends(frame.time, now);
   }
@@ -89,9 +90,11 @@ export class Readings {
     for (const row of this.rows.values()) {
       const [width, height] = [row.canvas.clientWidth, row.canvas.clientHeight];
       if (width < 10) continue;
-      const range = drawTrend(sharpen(row.canvas, width, height), row.series, width, height, end - 60 * this.minutes, end, colours);
-      say(row.high, range ? write(range[1], 3) : "");
-      say(row.low, range ? write(range[0], 3) : "");
+      // A trend that has just begun fills its place all the same.
+      const length = Math.min(60 * this.minutes, Math.max(end - row.series.first, SHORTEST_S));
+      const range = drawTrend(sharpen(row.canvas, width, height), row.series, width, height, end - length, end, colours);
+      say(row.high, range ? write(range[1], 4) : "");
+      say(row.low, range ? write(range[0], 4) : "");
     }
   }
 

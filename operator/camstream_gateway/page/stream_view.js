@@ -8,7 +8,7 @@ import { make, say } from "./dom.js";
 import { Figure } from "./figure.js";
 import { makeFrame } from "./frame.js";
 import { Levels } from "./levels.js";
-import { count, span, write } from "./numbers.js";
+import { count, write } from "./numbers.js";
 import { Readings } from "./readings.js";
 import { fileName, keep, npy, png, tiff } from "./save.js";
 import { settings } from "./settings.js";
@@ -189,7 +189,7 @@ export class StreamView {
       ["Pulse", frame ? frame.pulse : "\u2013"],
       ["Rate", `${write(this.status?.rate ?? 0, 3)} Hz`],
       ["Shown", `${write(this.rate(), 3)} Hz`],
-      ["Age", frame ? span(Math.max(frame.ageSeconds, 0)) : "\u2013"],
+      ["Age", frame ? `${Math.max(Math.round(frame.ageSeconds * 1000), 0)} ms` : "\u2013"],
       ["Drops", count(object?.drops)],
       ["Image", frame?.image ? `${frame.image.width}\u00d7${frame.image.height} ${frame.image.original}` : "\u2013"],
     ];

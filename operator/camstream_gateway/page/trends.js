@@ -19,6 +19,9 @@ export class Series {
     this.count = Math.min(this.count + 1, MOST);
   }
 
+  /** Time of the oldest value that is kept [s]. */
+  get first() { return this.times[(this.next + MOST - this.count) % MOST]; }
+
   /** Lowest and highest value in each of `columns` equal spans of the time from `start` to `end`, NaN where there is none. */
   columns(start, end, columns) {
     const low = new Float64Array(columns).fill(NaN);

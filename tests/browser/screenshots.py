@@ -1,0 +1,79 @@
+"""Write the pictures of the documentation: run the demo, open its page, and look.
+
+``make screenshots``, or ``python -m tests.browser.screenshots FOLDER`` for another place.
+"""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "support")]
+
+from chromium import Tab, chromium, chromium_path  # noqa: E402 - it stands beside this folder
+from local_runs import local_run  # noqa: E402
+from PIL import Image  # noqa: E402
+
+SECONDS_OF_TREND = 24
+
+
+def main() -> int:
+    path = chromium_path()
+    if path is None:
+        sys.stderr.write("screenshots need chromium: apt-get install chromium\n")
+        return 1
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place, local_run(Path(place), str(ROOT / "configs" / "demo"), page=True) as run:
+        run.wait_for_phase("demo-pipeline", "Running")
+        asyncio.run(_take(path, run.page(), folder))
+    for name in sorted(file.name for file in folder.glob("*.png")):
+        _shrink(folder / name)
+        print(f"{folder / name}: {(folder / name).stat().st_size // 1024} KiB")
+    return 0
+
+
+async def _take(path: str, url: str, folder: Path) -> None:
+    async with chromium(path) as browser:
+        async with browser.tab(1440, 900) as tab:
+            await tab.scheme("dark")
+            await tab.open(url)
+            await tab.wait("pictures", "return view.tiles.size === 2 && [...view.tiles.values()].every((tile) => tile.painted)")
+            await tab.wait("running", "return view.summary.textContent === '2 streams · 2 running'")
+            await tab.resize(1000, 520)
+            await tab.screenshot(folder / "overview.png")
+        async with browser.tab(1440, 900) as tab:
+            await tab.scheme("dark")
+            await _stream(tab, url)
+            await tab.screenshot(folder / "stream.png")
+            await tab.scheme("light")
+            await tab.wait(
+                "another frame",
+                "const before = view.shown; await new Promise((resolve) => setTimeout(resolve, 900)); return view.shown > before",
+            )
+            await tab.screenshot(folder / "stream-light.png")
+        async with browser.tab(420, 900) as tab:
+            await tab.resize(420, 900, 1, mobile=True)
+            await tab.scheme("dark")
+            await _stream(tab, url, seconds=2)
+            await tab.screenshot(folder / "narrow.png")
+
+
+async def _stream(tab: Tab, url: str, seconds: float = SECONDS_OF_TREND) -> None:
+    await tab.open(f"{url}#/pipeline/default/demo-pipeline")
+    await tab.wait(
+        "a trend",
+        f"const {{ times, first, next }} = view.readings.rows.get('x_fit_mean')?.series ?? {{}};"
+        f" return times && times[next - 1] - first > {seconds}",
+        timeout_s=60 + seconds,
+    )
+
+
+def _shrink(path: Path) -> None:
+    with Image.open(path) as picture:
+        picture.convert("RGB").save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
