@@ -9,7 +9,7 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime-installed
 KERNELS := .venv/.kernels-compiled
 DEV := .venv/.dev-installed
-ROOTS := common worker tests
+ROOTS := common worker operator tests
 
 # numpy's and bitshuffle's threads spin against each other; tests and benchmarks measure one core each.
 export OMP_NUM_THREADS ?= 1
@@ -29,7 +29,7 @@ test: $(DEV) ## Run the unit and stream tests (and the API server tests where ku
 check: $(DEV) ## Format, lint, types, import contracts, and that generated files are up to date
 	$(BIN)/ruff format --check $(ROOTS)
 	$(BIN)/ruff check $(ROOTS)
-	$(BIN)/mypy common worker
+	$(BIN)/mypy common worker operator
 	$(BIN)/lint-imports
 	$(BIN)/camstream check configs
 	$(BIN)/pytest -q tests/unit/test_generated.py

@@ -347,6 +347,7 @@ def test_overview_has_live_pictures_and_leads_to_a_stream(browser: Any, demo: Lo
 def test_page_asks_nobody_but_its_own_server(browser: Any, demo: LocalRun) -> None:
     async def test(tab: Tab) -> None:
         url = demo.page()
+        await tab.note_requests()
         await tab.open(url)
         await tab.wait("pictures", "return [...view.tiles.values()].some((tile) => tile.painted)")
         await tab.open(f"{url}#/pipeline/default/pipe")

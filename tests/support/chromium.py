@@ -129,8 +129,12 @@ class Tab:
         await self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     async def start(self) -> None:
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log"):
             await self.call(f"{domain}.enable")
+
+    async def note_requests(self) -> None:
+        """Keep every address that is asked for from now on. It is told with every byte of every WebSocket, too: not for benchmarks."""
+        await self.call("Network.enable")
 
     async def close(self) -> None:
         self._reader.cancel()
