@@ -14,7 +14,7 @@ ROOTS := common worker operator tests
 # numpy's and bitshuffle's threads spin against each other; tests and benchmarks measure one core each.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check e2e bench bench-long generate format lock clean
+.PHONY: help demo test check e2e bench bench-long generate screenshots format lock clean
 
 help: ## Show this list
 	@echo "camstream: live cameras as resources. Start with 'make demo'."
@@ -49,6 +49,9 @@ generate: $(DEV) ## Write crds/, the chart's copy and the reference pages from t
 format: $(DEV) ## Format the sources and mend what can be mended by itself
 	$(BIN)/ruff check --fix $(ROOTS)
 	$(BIN)/ruff format $(ROOTS)
+
+screenshots: $(DEV) ## Run the demo, look at its page in a headless Chromium, and write docs/images
+	@$(BIN)/python -m tests.browser.screenshots
 
 lock: $(DEV) ## Resolve the dependencies anew and write the two lock files
 	$(BIN)/pip install --quiet uv

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,9 @@ from camstream_gateway.subscriptions import Subscriptions
 COMPLETED: Final = 0
 ADDRESS_IN_USE: Final = 3
 NO_SUCH_ADDRESS: Final = 4
+
+EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - the person who starts it says so
+"""Addresses that mean all interfaces, and are no place to go to."""
 
 ASK_S: Final = 3.0
 """How long a worker may take for a preview."""
@@ -70,6 +74,7 @@ async def _watch(objects: Objects, board: Board, subscriptions: Subscriptions) -
 
 def _url(runner: web.AppRunner) -> str:
     host, port = runner.addresses[0][:2]
+    host = socket.gethostname() if host in EVERYWHERE else host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 from camstream.wire import Message, Part
@@ -65,12 +65,15 @@ class Hub:
     last_error: str = ""
     listeners: set[asyncio.Event] = field(default_factory=set)
     """Set whenever there is something new."""
+    made: dict[Hashable, bytes] = field(default_factory=dict)
+    """Messages that were made of the newest frame: made once, for all who get the same."""
     _times: deque[float] = field(default_factory=deque)
 
     def publish(self, message: Message, image_part: Part | None, nbytes: int, now: float) -> None:
         """:param now: [s since 1970]"""
         self.newest = StreamFrame(self.received + 1, message, image_part, nbytes, now)
         self.ring.add(self.newest)
+        self.made.clear()
         self._times.append(now)
         self._forget(now)
         for listener in self.listeners:

@@ -24,7 +24,7 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def guard(host: str) -> Middleware:
-    """A middleware that refuses other sites and sets the headers.
+    """A middleware that refuses other sites.
 
     :param host: where the page is served. On loopback only its names are answered: another site's name that is made to lead here
         would be its own origin
@@ -35,12 +35,8 @@ def guard(host: str) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = refuse(request.headers.get(hdrs.ORIGIN), request.headers.get(hdrs.HOST, ""), names)
         if refusal:
-            return web.Response(status=403, text=f"{refusal}\n", headers=HEADERS)
-        try:
-            return await handler(request)
-        except web.HTTPException as error:
-            error.headers.update(HEADERS)
-            raise
+            return web.Response(status=403, text=f"{refusal}\n")
+        return await handler(request)
 
     return middleware
 

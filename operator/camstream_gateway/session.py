@@ -91,10 +91,18 @@ class Session:
                 await self._news.wait()
                 continue
             frame, transfer = chosen
-            data = encode(frame, transfer, image=not self._numbers)
+            data = self._encoded(frame, transfer)
             self._in_flight.append((frame.seq, time.monotonic(), len(data)))
             self._sent += 1
             await self._socket.send_bytes(data)
+
+    def _encoded(self, frame: StreamFrame, transfer: Transfer) -> bytes:
+        if frame is not self._hub.newest:
+            return encode(frame, transfer, image=not self._numbers)
+        key = transfer, self._numbers
+        if key not in self._hub.made:
+            self._hub.made[key] = encode(frame, transfer, image=not self._numbers)
+        return self._hub.made[key]
 
     def _next(self) -> tuple[StreamFrame, Transfer] | None:
         """The frame to send now, if there is one and room for it."""

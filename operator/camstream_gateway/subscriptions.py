@@ -78,9 +78,6 @@ class Subscriptions:
         self._streams.clear()
         self._context.destroy(0)
 
-    def __contains__(self, key: StreamKey) -> bool:
-        return key in self._streams
-
     def _connect(self, stream: Subscription, address: str | None) -> None:
         if address == stream.address and stream.task is not None:
             return

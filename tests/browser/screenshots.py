@@ -1,6 +1,6 @@
 """Write the pictures of the documentation: run the demo, open its page, and look.
 
-``make screenshots``, or ``python -m tests.browser.screenshots FOLDER`` for another place.
+``make screenshots``; ``python -m tests.browser.screenshots FOLDER`` writes them elsewhere, with some more to look at.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from local_runs import local_run  # noqa: E402
 from PIL import Image  # noqa: E402
 
 SECONDS_OF_TREND = 24
+COLOURS = 256
 
 
 def main() -> int:
@@ -23,18 +24,19 @@ def main() -> int:
     if path is None:
         sys.stderr.write("screenshots need chromium: apt-get install chromium\n")
         return 1
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    more = len(sys.argv) > 1
+    folder = Path(sys.argv[1]) if more else ROOT / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, local_run(Path(place), str(ROOT / "configs" / "demo"), page=True) as run:
         run.wait_for_phase("demo-pipeline", "Running")
-        asyncio.run(_take(path, run.page(), folder))
+        asyncio.run(_take(path, run.page(), folder, more))
     for name in sorted(file.name for file in folder.glob("*.png")):
         _shrink(folder / name)
         print(f"{folder / name}: {(folder / name).stat().st_size // 1024} KiB")
     return 0
 
 
-async def _take(path: str, url: str, folder: Path) -> None:
+async def _take(path: str, url: str, folder: Path, more: bool) -> None:
     async with chromium(path) as browser:
         async with browser.tab(1440, 900) as tab:
             await tab.scheme("dark")
@@ -47,6 +49,8 @@ async def _take(path: str, url: str, folder: Path) -> None:
             await tab.scheme("dark")
             await _stream(tab, url)
             await tab.screenshot(folder / "stream.png")
+            if not more:
+                return
             await tab.scheme("light")
             await tab.wait(
                 "another frame",
@@ -72,7 +76,8 @@ async def _stream(tab: Tab, url: str, seconds: float = SECONDS_OF_TREND) -> None
 
 def _shrink(path: Path) -> None:
     with Image.open(path) as picture:
-        picture.convert("RGB").save(path, optimize=True)
+        # Half the bytes, and no difference that could be seen: the noise of the camera is most of them.
+        picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

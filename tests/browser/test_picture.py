@@ -66,31 +66,33 @@ async def shown(tab: Tab, pulse_id: int) -> None:
     await tab.wait(f"pulse {pulse_id} is shown", f"return view.frame?.pulse === '{pulse_id}'")
 
 
-@pytest.mark.parametrize("shape", [(480, 640), (1021, 1279), (1, 1), (3, 8191)], ids="x".join(("{0[1]}", "{0[0]}")).format)
-def test_texture_holds_the_pixels_that_were_sent(browser: Any, served: Gateway, source: Sender, shape: tuple[int, int]) -> None:
+SHAPES = [(480, 640), (1021, 1279), (1, 1), (3, 8191)]
+
+
+def test_texture_holds_the_pixels_that_were_sent(browser: Any, served: Gateway, source: Sender) -> None:
     async def test(tab: Tab) -> None:
         await look(tab, served, source)
-        for pulse in (101, 102, 103):
+        for pulse, shape in enumerate(SHAPES * 2, start=101):
             pixels = source.image(pulse, *shape)
             await shown(tab, pulse)
-        texture = await tab.view(TEXTURE)
-        assert texture["error"] == 0
-        assert np.array_equal(np.reshape(texture["pixels"], texture["shape"]), pixels)
+            texture = await tab.view(TEXTURE)
+            assert texture["error"] == 0
+            assert np.array_equal(np.reshape(texture["pixels"], texture["shape"]), pixels)
 
     browser.run(test)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32"])
-def test_texture_of_other_integers_holds_them_too(browser: Any, served: Gateway, source: Sender, dtype: str) -> None:
+def test_texture_of_other_integers_holds_them_too(browser: Any, served: Gateway, source: Sender) -> None:
     async def test(tab: Tab) -> None:
         await look(tab, served, source)
-        pixels = oracle(7, 60, 80, dtype)
-        if np.dtype(dtype).kind == "i":
-            pixels = pixels - 5000
-        source.send(7, {"image": pixels})
-        await shown(tab, 7)
-        texture = await tab.view(TEXTURE)
-        assert np.array_equal(np.reshape(texture["pixels"], texture["shape"]), pixels)
+        for pulse, dtype in enumerate(("uint8", "int16", "int32", "uint32"), start=7):
+            pixels = oracle(pulse, 60, 80, dtype)
+            if np.dtype(dtype).kind == "i":
+                pixels = pixels - 5000
+            source.send(pulse, {"image": pixels})
+            await shown(tab, pulse)
+            texture = await tab.view(TEXTURE)
+            assert np.array_equal(np.reshape(texture["pixels"], texture["shape"]), pixels), dtype
 
     browser.run(test)
 
@@ -106,21 +108,23 @@ def expected_colours(pixels: npt.NDArray[Any], screen: dict[str, Any]) -> npt.ND
     return table[np.floor(t * 255 + 0.5).astype(int)]
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
-def test_screen_shows_the_colours_of_the_pixels(browser: Any, served: Gateway, source: Sender, dtype: str) -> None:
+def test_screen_shows_the_colours_of_the_pixels(browser: Any, served: Gateway, plain: Sender) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, served, source)
-        pixels = oracle(11, 60, 80, dtype)
-        source.send(11, {"image": pixels})
-        await shown(tab, 11)
-        low, high = (20, 200) if dtype == "uint8" else (100, 1500)
-        await tab.view(f'view.choose({{ contrast: "manual", low: {low}, high: {high}, saturation: false, overlays: false, log: false }});')
-        screen = await tab.view(SCREEN)
-        assert screen["limits"] == [low, high]
-        found = np.reshape(np.array(screen["pixels"], np.uint8), (screen["height"], screen["width"], 4))[::-1]
-        differs = (np.abs(found.astype(int) - expected_colours(pixels, screen)) > 6).any(axis=2)
-        # A screen pixel on the very edge between two of the image may take either.
-        assert differs.mean() < 0.02
+        await look(tab, served, plain)
+        for pulse, dtype in enumerate(("uint8", "int16", "uint16", "int32", "float32", "float64"), start=11):
+            pixels = oracle(pulse, 60, 80, dtype)
+            plain.send(pulse, {"image": pixels})
+            await shown(tab, pulse)
+            low, high = (20, 200) if dtype == "uint8" else (100, 1500)
+            await tab.view(
+                f'view.choose({{ contrast: "manual", low: {low}, high: {high}, saturation: false, overlays: false, log: false }});'
+            )
+            screen = await tab.view(SCREEN)
+            assert screen["limits"] == [low, high]
+            found = np.reshape(np.array(screen["pixels"], np.uint8), (screen["height"], screen["width"], 4))[::-1]
+            differs = (np.abs(found.astype(int) - expected_colours(pixels, screen)) > 6).any(axis=2)
+            # A screen pixel on the very edge between two of the image may take either.
+            assert differs.mean() < 0.02, dtype
 
     browser.run(test)
 
@@ -165,9 +169,6 @@ def test_picture_comes_back_after_the_graphics_card_was_taken_away(browser: Any,
     browser.run(test, complaints=True)
 
 
-FILES = [("png", "png"), ("tiff", "tif"), ("npy", "npy"), ("view", "view.png")]
-
-
 async def saved(tab: Tab, folder: Path, act: str, name: str) -> Path:
     await tab.downloads_to(folder)
     await tab.view(f'view.act("{act}");')
@@ -203,19 +204,19 @@ def test_saved_numbers_are_exact_and_named_by_their_pulse(
     browser.run(test)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "uint32", "float32"])
-def test_saved_numbers_keep_their_type(browser: Any, served: Gateway, plain: Sender, tmp_path: Path, dtype: str) -> None:
+def test_saved_numbers_keep_their_type(browser: Any, served: Gateway, plain: Sender, tmp_path: Path) -> None:
     async def test(tab: Tab) -> None:
         await look(tab, served, plain)
-        pixels = plain.image(5, 33, 44, dtype)
-        await shown(tab, 5)
-        found = np.load(await saved(tab, tmp_path, "npy", "cam_5.npy"))
-        assert found.dtype == pixels.dtype
-        assert np.array_equal(found, pixels)
-        with Image.open(await saved(tab, tmp_path, "tiff", "cam_5.tif")) as tiff:
-            assert tiff.tag_v2[258][0] == pixels.dtype.itemsize * 8
-            if dtype != "uint32":  # which Pillow takes for int32
-                assert np.array_equal(np.asarray(tiff), pixels)
+        for pulse, dtype in enumerate(("uint8", "int16", "int32", "uint32", "float32"), start=5):
+            pixels = plain.image(pulse, 33, 44, dtype)
+            await shown(tab, pulse)
+            found = np.load(await saved(tab, tmp_path, "npy", f"cam_{pulse}.npy"))
+            assert found.dtype == pixels.dtype
+            assert np.array_equal(found, pixels)
+            with Image.open(await saved(tab, tmp_path, "tiff", f"cam_{pulse}.tif")) as tiff:
+                assert tiff.tag_v2[258][0] == pixels.dtype.itemsize * 8
+                if dtype != "uint32":  # which Pillow takes for int32
+                    assert np.array_equal(np.asarray(tiff), pixels)
 
     browser.run(test)
 

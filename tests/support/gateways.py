@@ -105,7 +105,7 @@ class Gateway:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().decode().strip()
-        assert self.url, f"the gateway ended with {self.process.wait()}: {self.log.read_text()}"
+        assert self.url, f"the gateway ended with {self.stop()}: {self.log.read_text()}"
 
     @property
     def port(self) -> int:
@@ -135,8 +135,7 @@ def gateway(folder: Path, *views: ObjectView, port: int = 0) -> Iterator[Gateway
     try:
         yield found
     finally:
-        if found.process.poll() is None:
-            found.stop()
+        found.stop()
 
 
 class Viewer:

@@ -5,7 +5,7 @@ import { make, say } from "./dom.js";
 import { choose, settings } from "./settings.js";
 
 export class Controls {
-  /** @param on {changed(): a choice changed, act(name): a button was pressed} */
+  /** @param on {changed(): a choice changed, act(name): a button was pressed, limits(): those of the colours now} */
   constructor(on) {
     this.on = on;
     const button = (label, act, title, extra = {}) => make("button", { type: "button", title, click: () => on.act(act), ...extra }, label);
@@ -83,7 +83,9 @@ export class Controls {
   }
 
   choose(changes) {
-    choose(changes);
+    // By hand one goes on from what is seen.
+    const [low, high] = this.on.limits() ?? [settings.low, settings.high];
+    choose(changes.contrast === "manual" ? { low, high, ...changes } : changes);
     this.refresh();
     this.on.changed();
   }

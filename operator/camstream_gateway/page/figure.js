@@ -306,10 +306,6 @@ export class Figure {
       this.change(() => {});
     });
     area.addEventListener("dblclick", () => this.change(() => this.viewport.fit()));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-      this.colours = palette();
-      this.draw();
-    });
   }
 
   drag(event, held) {
@@ -364,6 +360,11 @@ export class Figure {
     context.font = `${12 * ratio}px system-ui, sans-serif`;
     context.fillText(title, 10 * ratio, canvas.height - 6 * ratio);
     return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  }
+
+  repaint() {
+    this.colours = palette();
+    this.draw();
   }
 
   close() { this.resizing.disconnect(); }

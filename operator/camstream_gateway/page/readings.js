@@ -26,26 +26,27 @@ export class Readings {
     this.list = make("div", { class: "readings" });
     this.caption = make("p", { class: "caption" });
     this.pulse = make("span", { class: "pulse" });
+    this.title = make("span");
     this.element = make("section", { class: "panel", "aria-label": "Numbers and trends" },
-      make("h2", {}, "Beam", this.pulse), this.list, this.caption);
+      make("h2", {}, this.title, this.pulse), this.list, this.caption);
     this.refreshed = this.drawn = -Infinity;
   }
 
-  /** Take note of a frame; show it when it is time, or at once. */
-  add(frame, now, atOnce) {
+  /** Take note of a frame, in the trends unless somebody steps through old ones; show it when it is time, or at once. */
+  add(frame, now, old, atOnce) {
     const values = { ...frame.values };
     if (values.intensity === undefined && frame.yProfile && frame.image) {
       values.intensity = frame.yProfile.reduce((sum, value) => sum + value, 0);
       values.mean_value = values.intensity / (frame.image.columns * frame.image.rows);
       values.max_value = frame.facts.max;
     }
-    const wanted = READINGS.some(([name]) => name !== "intensity" && values[name] !== undefined) ? READINGS : PLAIN;
-    for (const [name, label, fit] of wanted) {
+    this.analysed = READINGS.some(([name]) => name !== "intensity" && values[name] !== undefined);
+    for (const [name, label, fit] of this.analysed ? READINGS : PLAIN) {
       if (values[name] === undefined) continue;
       const row = this.rows.get(name) ?? this.addRow(name, label);
       row.value = values[name];
       row.doubtful = fit !== "" && values[`${fit}_fit_converged`] === false;
-      row.series.add(frame.time, row.doubtful ? NaN : row.value);
+      if (!old) row.series.add(frame.time, row.doubtful ? NaN : row.value);
     }
     this.latest = frame;
     if (atOnce || now - this.refreshed >= REFRESH_MS) this.refresh(frame, now);
@@ -80,7 +81,9 @@ export class Readings {
     }
     say(this.pulse, `pulse ${frame.pulse}`);
     const spans = `up to the last ${this.minutes} minute${this.minutes === 1 ? "" : "s"}`;
-    say(this.caption, this.rows.size ? `Positions and sizes ${unitWords(this.unit)}. Curves: ${spans}.` : "");
+    say(this.title, this.analysed ? "Beam" : "Image");
+    const meaning = this.analysed ? `Positions and sizes ${unitWords(this.unit)}` : "This stream brings no analysis; these are of its images";
+    say(this.caption, this.rows.size ? `${meaning}. Curves: ${spans}.` : "");
     if (now - this.drawn >= TREND_MS) this.drawTrends(frame.time, now);
   }
 

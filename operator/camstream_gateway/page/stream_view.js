@@ -50,7 +50,7 @@ export class StreamView {
       this.tell();
     }, 500);
     this.dark = matchMedia("(prefers-color-scheme: dark)");
-    this.dark.addEventListener("change", (this.repaint = () => { this.readings.repaint(); this.levels.repaint(); }));
+    this.dark.addEventListener("change", (this.repaint = () => { for (const part of [this.figure, this.readings, this.levels]) part.repaint(); }));
   }
 
   build() {
@@ -59,7 +59,7 @@ export class StreamView {
       problem: (words) => { this.trouble = words; this.tell(); },
     });
     this.figure.setColours(this.table);
-    this.controls = new Controls({ changed: () => this.changed(), act: (name) => this.act(name) });
+    this.controls = new Controls({ changed: () => this.changed(), act: (name) => this.act(name), limits: () => this.limits });
     this.levels = new Levels({ limits: (low, high) => this.controls.choose({ low, high, contrast: "manual" }) });
     this.readings = new Readings();
     this.readings.minutes = settings.minutes;
@@ -141,7 +141,7 @@ export class StreamView {
     const frame = frames.at(-1);
     if (!frame) return;
     const now = performance.now();
-    for (const one of frames) this.readings.add(one, now, this.place.paused || !this.frame);
+    for (const one of frames) this.readings.add(one, now, this.place.paused, this.place.paused || !this.frame);
     if (frame.problem) this.trouble = `A frame could not be decoded: ${frame.problem}`;
     if (frame.image) {
       this.frame = frame;
@@ -225,6 +225,8 @@ export class StreamView {
     this.applyOptions();
     this.connection.send({ transfer: settings.transfer });
     if (!this.frame) return;
+    // Percentiles are found where the image is decoded; where no next one comes, this one is asked for again.
+    if (settings.contrast === "percentile" && (this.place.paused || this.stale)) this.connection.send({ exact: this.frame.seq });
     this.limits = limitsFor(settings, this.frame.facts, null);
     this.figure.limits = this.limits;
     this.figure.change(() => {});
@@ -259,7 +261,7 @@ export class StreamView {
       overlays: () => this.choose({ overlays: !settings.overlays }),
       auto: () => this.choose({ contrast: "auto" }),
       percentile: () => this.choose({ contrast: "percentile" }),
-      manual: () => this.choose({ contrast: "manual", low: this.limits?.[0] ?? 0, high: this.limits?.[1] ?? 65535 }),
+      manual: () => this.choose({ contrast: "manual" }),
       png: () => this.ask("png"), tiff: () => this.ask("tiff"), npy: () => this.ask("npy"), view: () => this.ask("view"),
     };
     acts[name]?.();

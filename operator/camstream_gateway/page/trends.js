@@ -12,7 +12,9 @@ export class Series {
   }
 
   add(time, value) {
-    if (this.count && time <= this.times[(this.next + MOST - 1) % MOST]) return; // stepping back through frames adds nothing
+    const last = this.count ? this.times[(this.next + MOST - 1) % MOST] : -Infinity;
+    if (time === last) return;
+    if (time < last) this.count = 0; // a clock was set back: what it said before has no place any more
     this.times[this.next] = time;
     this.values[this.next] = value ?? NaN;
     this.next = (this.next + 1) % MOST;
