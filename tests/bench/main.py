@@ -28,7 +28,7 @@ SLACK = 0.7
 
 ATTEMPTS = 3
 
-MODULES = ("bench_analysis", "bench_fit", "bench_pixels", "bench_geometry", "bench_hop", "bench_streams")
+MODULES = ("bench_analysis", "bench_fit", "bench_pixels", "bench_geometry", "bench_hop", "bench_streams", "bench_page")
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ TITLES = {
     "bench_geometry": "Rotation and binning",
     "bench_hop": "One hop of a bsread stream",
     "bench_streams": "Whole chains of worker processes",
+    "bench_page": "The live page in a headless browser, drawing in software",
 }
 
 HEAD = """<!-- Made by `make bench-long`. Do not edit. -->

@@ -9,7 +9,6 @@ import pytest
 from chromium import Tab
 from gateways import Gateway, Sender, gateway, sender, view
 from local_runs import LocalRun, local_run, small_camera, small_pipeline, write
-from waiting import wait_for
 
 from camstream.spec.status import Phase
 
@@ -287,7 +286,6 @@ def test_pushed_stream_is_refused_in_words(browser: Any, served: Gateway, source
     served.show(view(source.address, mode="Push"))
 
     async def test(tab: Tab) -> None:
-        wait_for("the gateway knows", lambda: True)
         await tab.open(served.url)
         await tab.wait("mode", "return view.streams[0]?.mode === 'Push'")
         await tab.open(served.url + CAM)

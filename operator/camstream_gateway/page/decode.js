@@ -31,7 +31,7 @@ export function decodeBslz4(bytes, dtype, count) {
 }
 
 /** One LZ4 block, from source[start..end) to the first `expected` bytes of `target`. */
-export function decodeLz4(source, start, end, target, expected) {
+function decodeLz4(source, start, end, target, expected) {
   let from = start;
   let to = 0;
   while (from < end) {

@@ -12,7 +12,7 @@ const SENTENCES = {
 };
 
 /** A running stream without a frame for so long [s] has stopped. */
-export function silentAfter(rate) {
+function silentAfter(rate) {
   return Math.max(2, 5 / (rate || 1));
 }
 

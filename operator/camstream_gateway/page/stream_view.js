@@ -254,7 +254,6 @@ export class StreamView {
       in: () => this.figure.zoom(1.5), out: () => this.figure.zoom(1 / 1.5), fit: () => this.figure.fit(),
       actual: () => this.frame?.image && this.figure.actual(),
       left: () => this.place.paused ? acts.back() : this.figure.nudge(-1, 0), right: () => this.place.paused ? acts.forth() : this.figure.nudge(1, 0),
-      panleft: () => this.figure.nudge(-1, 0), panright: () => this.figure.nudge(1, 0),
       up: () => this.figure.nudge(0, -1), down: () => this.figure.nudge(0, 1),
       colours: () => this.choose({ colormap: after(Object.keys(COLORMAPS), settings.colormap) }),
       log: () => this.choose({ log: !settings.log }),

@@ -1,6 +1,6 @@
 // Which part of the image is shown: a zoom of at least 1, and the middle of the part in parts of the image. Pure.
 
-export const MOST_ZOOM = 64;
+const MOST_ZOOM = 64;
 
 export class Viewport {
   constructor() { this.fit(); }
