@@ -197,8 +197,9 @@ class Runner:
                 if job.timeout_s and silent > job.timeout_s:
                     raise SourceTimeout(f"nothing for {silent:.0f} s from {source.description}; is it running?")
                 continue
-            last = time.monotonic()
             self._received(job, frame)
+            # Only now: waiting for room in the queue is no silence of the source.
+            last = time.monotonic()
         return source
 
     def _received(self, job: Job, frame: Frame) -> None:
