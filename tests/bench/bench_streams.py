@@ -29,6 +29,10 @@ LOSSLESS = {"mode": "Sub", "backlog": "All", "queueSize": 20, "queueMebibytes": 
 QUEUE = {"queueSize": 20, "queueMebibytes": 256}
 
 
+TIME_BAR = 0.4
+"""For goals that are times and not ratios: a shared machine may well take twice as long on another day."""
+
+
 @contextmanager
 def chain(
     size: str, rate: float, *, background: bool = False, lossless: bool = True, **spec: Any
@@ -124,7 +128,9 @@ def latency(size: str, rate: float, seconds: float) -> Measurement:
             ages.append(time.time() - sent)
     milliseconds = statistics.median(ages) * 1e3
     raw = {"median [ms]": round(milliseconds, 2), "p99 [ms]": round(float(np.percentile(ages, 99)) * 1e3, 2), "frames": len(ages)}
-    return Measurement("latency camera to client, 4 ms over found", size, 4 / milliseconds, goal=1.0, baseline="4 ms", raw=raw)
+    return Measurement(
+        "latency camera to client, 4 ms over found", size, 4 / milliseconds, goal=1.0, baseline="4 ms", raw=raw, bar=TIME_BAR
+    )
 
 
 def age_at_overload(size: str, seconds: float) -> Measurement:
@@ -212,7 +218,13 @@ def start_up(repeats: int) -> Measurement:
                     took.append(time.perf_counter() - start)
     seconds = statistics.median(took[1:])
     return Measurement(
-        "exec to first result, 1 s over found", "1280x1024", 1 / seconds, goal=1.0, baseline="1 s", raw={"median [s]": round(seconds, 3)}
+        "exec to first result, 1 s over found",
+        "1280x1024",
+        1 / seconds,
+        goal=1.0,
+        baseline="1 s",
+        raw={"median [s]": round(seconds, 3)},
+        bar=TIME_BAR,
     )
 
 
