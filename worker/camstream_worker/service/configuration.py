@@ -111,6 +111,15 @@ def _wanted_background(config: WorkerConfig) -> npt.NDArray[Any] | None:
     return load_background(config.background) if config.background else None
 
 
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    """What differs when a file was replaced or written to; None where it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 class Reloader:
     """Follows the configuration file and hands every acceptable change to the runner."""
 
@@ -118,19 +127,26 @@ class Reloader:
         self._path = path
         self._runner = runner
         self._stop = threading.Event()
+        self._seen: tuple[int, int, int] | None = None
         self.report = ConfigReport(applied_hash=runner.job.config.digest(), applied_at=time.time())
 
     def follow(self) -> None:
         """Watch until :meth:`stop`. The folder is watched, since Kubernetes and careful writers replace the file."""
-        self.look()  # it may have changed before the watch began
-        for _ in watch(self._path.parent, stop_event=self._stop, debounce=50, step=20, rust_timeout=500, recursive=False):
+        # It looks every half second, too: a change that comes while the watch is being set up is told by nobody.
+        for _ in watch(
+            self._path.parent, stop_event=self._stop, debounce=50, step=20, rust_timeout=500, yield_on_timeout=True, recursive=False
+        ):
             self.look()
 
     def stop(self) -> None:
         self._stop.set()
 
     def look(self) -> None:
-        """Read the file; apply it, or keep the old configuration and say why."""
+        """Read the file if it has changed; apply it, or keep the old configuration and say why."""
+        signature = _signature(self._path)
+        if signature is not None and signature == self._seen:
+            return
+        self._seen = signature
         try:
             config = read_config(self._path)
         except SpecError as error:
