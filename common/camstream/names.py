@@ -1,13 +1,10 @@
-"""Every public string once: API group, ports, and the channel names on the wire."""
+"""Every public string once: API group and the channel names on the wire."""
 
 from typing import Final
 
 GROUP: Final = "camstream.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
-
-STREAM_PORT: Final = 9999
-HTTP_PORT: Final = 8080
 
 # Channels of a camera stream, in the order in which cam_server sends them.
 WIDTH: Final = "width"
