@@ -31,6 +31,15 @@ TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionSta
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition without its history."""
+
+    status: ConditionStatus
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What can be seen of the worker of one object."""
 
@@ -38,19 +47,20 @@ class Seen:
     """What it tells about itself, where it runs and answers."""
     exit: ExitStatus | None = None
     """How it ended, where it does not run now."""
+    obstacle: Finding | None = None
+    """What keeps it from starting, where something does."""
+    deployed: Finding | None = None
+    """Whether Kubernetes has everything that the worker needs; None outside a cluster."""
+    paused: bool = False
+    """Nothing is changed for the object, on request."""
+    replaced: bool = False
+    """What is seen is a worker that is about to be replaced by one with the wanted configuration."""
     worker: WorkerStatus = field(default_factory=WorkerStatus)
     """The process; ``last_exit`` is filled in here."""
     address: str | None = None
     """Where clients find the stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A condition without its history."""
-
-    status: ConditionStatus
-    reason: str
-    message: str = ""
+    external_address: str | None = None
+    """The same from outside the cluster."""
 
 
 def decide_status(
@@ -73,7 +83,7 @@ def decide_status(
         "phase": _phase(thing, config, seen),
         "conditions": _conditions(findings, previous, thing.metadata.generation, now),
         "input": report.input.address if report else previous.input,
-        "stream": StreamStatus(address=seen.address, mode=thing.spec.output.mode),
+        "stream": StreamStatus(address=seen.address, external_address=seen.external_address, mode=thing.spec.output.mode),
         "image": report.image if report else previous.image,
         "clients": report.clients if report else None,
         "config": ConfigStatus(
@@ -87,6 +97,16 @@ def decide_status(
     return previous.model_copy(update=update)
 
 
+def decide_invalid(
+    message: str, previous: CameraStatus | PipelineStatus, generation: int | None, now: datetime
+) -> CameraStatus | PipelineStatus:
+    """Say that the spec of an object is wrong, although it could be stored. A worker that runs goes on."""
+    findings = {ConditionType.ACCEPTED: Finding(FALSE, "InvalidSpec", message)}
+    others = [condition for condition in previous.conditions if condition.type != ConditionType.ACCEPTED]
+    conditions = [*_conditions(findings, previous, generation, now), *others]
+    return previous.model_copy(update={"observed_generation": generation, "phase": Phase.FAILED, "conditions": conditions})
+
+
 def headline(status: StreamingStatus) -> str:
     """The one message that a person needs first, or nothing where all is well."""
     return next((c.message for c in status.conditions if c.status is not TRUE and c.message), "")
@@ -95,6 +115,11 @@ def headline(status: StreamingStatus) -> str:
 def stopped(thing: Camera | Pipeline) -> bool:
     """Whether the object asks for no worker."""
     return thing.spec.lifecycle.mode is LifecycleMode.STOPPED
+
+
+def completed(thing: Camera | Pipeline, config: WorkerConfig, previous: CameraStatus | PipelineStatus) -> bool:
+    """Whether the worker came to its end with exactly this configuration: it is not started again until something is edited."""
+    return not stopped(thing) and previous.phase is Phase.COMPLETED and previous.config.desired_hash == config.digest()
 
 
 def wanted_background(thing: Camera | Pipeline) -> Background | None:
@@ -113,6 +138,8 @@ def _phase(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: See
         return Phase.FAILED
     if seen.exit is not None:
         return Phase.COMPLETED if seen.exit.exit_code == 0 else Phase.FAILED
+    if seen.obstacle is not None or (seen.deployed is not None and seen.deployed.status is FALSE):
+        return Phase.FAILED
     return Phase.STARTING
 
 
@@ -121,13 +148,18 @@ def _findings(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: 
     asleep = _asleep(thing, config, seen)
     found = {
         ConditionType.ACCEPTED: _accepted(config),
+        **({ConditionType.DEPLOYED: seen.deployed} if seen.deployed else {}),
         ConditionType.ACTIVE: asleep or Finding(TRUE, "Running"),
-        ConditionType.CONFIG_APPLIED: _config_applied(config, seen.report, asleep),
+        ConditionType.CONFIG_APPLIED: _config_applied(config, seen, asleep),
         ConditionType.INPUT_CONNECTED: _input_connected(seen.report, asleep),
     }
     if wanted_background(thing) is not None:
         found[ConditionType.BACKGROUND_LOADED] = _background_loaded(thing, config, seen.report, asleep)
     found[ConditionType.READY] = _ready(seen.report, asleep)
+    if seen.paused:
+        found[ConditionType.RECONCILIATION_PAUSED] = Finding(
+            TRUE, "AnnotationSet", "edits wait; remove the annotation camstream.dev/pause-reconciliation to go on"
+        )
     return found
 
 
@@ -139,6 +171,10 @@ def _asleep(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Se
         return None
     if isinstance(config, SpecError):
         return Finding(FALSE, "NotAccepted", "does not run until its spec is accepted")
+    if seen.obstacle is not None:
+        return seen.obstacle
+    if seen.deployed is not None and seen.deployed.status is FALSE:
+        return Finding(FALSE, "NotDeployed", seen.deployed.message)
     if seen.exit is None:
         return Finding(FALSE, "Starting", "the worker starts")
     reason, message = _word(seen.exit.reason), seen.exit.message
@@ -152,13 +188,16 @@ def _accepted(config: WorkerConfig | SpecError) -> Finding:
     return Finding(TRUE, "Valid")
 
 
-def _config_applied(config: WorkerConfig | SpecError, report: WorkerReport | None, asleep: Finding | None) -> Finding:
+def _config_applied(config: WorkerConfig | SpecError, seen: Seen, asleep: Finding | None) -> Finding:
+    report = seen.report
     if isinstance(config, SpecError):
         return Finding(FALSE, "NotAccepted", "the configuration before goes on" if report else "")
     if asleep or report is None:
         return Finding(UNKNOWN, asleep.reason if asleep else "NotRunning")
     if report.config.applied_hash == config.digest():
         return Finding(TRUE, "Applied")
+    if seen.replaced:
+        return Finding(FALSE, "RollingOut", "a new worker with this configuration takes over when it is ready")
     if report.config.rejected_hash == config.digest():
         return Finding(FALSE, "Rejected", f"{report.config.rejected_reason or 'refused'}; the configuration before goes on")
     return Finding(FALSE, "Outdated", "the worker has not taken over the newest configuration yet")

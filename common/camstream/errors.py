@@ -5,6 +5,11 @@
     CamstreamError
     ├── SpecError               a manifest or worker configuration is wrong
     │   ├── BrokenReference     an object refers to one that does not exist, or to itself
+    │   │   ├── CameraNotFound
+    │   │   ├── PipelineNotFound
+    │   │   └── CycleDetected
+    │   ├── NameConflict        two objects claim the same external name
+    │   ├── ClassNotAllowed     a worker class does not exist, or not for this namespace
     │   ├── ImmutableField      a change touches fields that can never change
     │   └── NeedsRestart        a change touches fields that cannot change in a running worker
     ├── WireError               bytes that are no bsread message
@@ -31,6 +36,26 @@ class SpecError(CamstreamError):
 
 class BrokenReference(SpecError):  # noqa: N818
     """An object refers to one that does not exist, or to itself."""
+
+
+class CameraNotFound(BrokenReference):
+    """A pipeline reads a camera that does not exist."""
+
+
+class PipelineNotFound(BrokenReference):
+    """A pipeline reads a pipeline that does not exist."""
+
+
+class CycleDetected(BrokenReference):
+    """Pipelines read each other in a circle."""
+
+
+class NameConflict(SpecError):  # noqa: N818
+    """Two objects claim the same external name."""
+
+
+class ClassNotAllowed(SpecError):  # noqa: N818
+    """A worker class does not exist, or may not be used in this namespace."""
 
 
 class ImmutableField(SpecError):  # noqa: N818

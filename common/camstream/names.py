@@ -19,3 +19,14 @@ CAMERA_CHANNELS: Final = (WIDTH, HEIGHT, TIMESTAMP, IMAGE, X_AXIS, Y_AXIS)
 
 PICTURE_SUFFIX: Final = ":FPICTURE"
 """Image channel and PV of a camera named by its prefix."""
+
+# On Kubernetes.
+OPERATOR: Final = "camstream-operator"
+"""Value of the label ``app.kubernetes.io/managed-by``, and who writes the fields of our children."""
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+KIND_LABEL: Final = f"{GROUP}/kind"
+NAME_LABEL: Final = f"{GROUP}/name"
+PAUSE: Final = f"{GROUP}/pause-reconciliation"
+"""Annotation: while it is ``true``, the operator changes nothing for the object."""
+STREAM_PORT: Final = 9999
+HTTP_PORT: Final = 8080

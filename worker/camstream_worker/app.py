@@ -33,7 +33,7 @@ def main() -> int:
 
     keep_buffers()
     try:
-        worker = Worker(options.config)
+        worker = Worker(options.config, stay=options.stay_when_completed)
         _stop_on(worker.stopped, options.exit_with_stdin)
         worker.run()
     except (AddressInUse, SpecError, CamstreamError, OSError) as error:
@@ -55,6 +55,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="configuration file (JSON); live fields may be edited while it runs")
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes, so as not to outlive the parent")
+    parser.add_argument(
+        "--stay-when-completed",
+        action="store_true",
+        help="after the last frame close the stream, but go on to answer /status until stopped (where an ended process would be run again)",
+    )
     parser.add_argument("--termination-file", type=Path, metavar="FILE", help="where to write one line of JSON that says why it ended")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_jsonable_python
 
 
 class Change(StrEnum):
@@ -26,6 +27,9 @@ class Change(StrEnum):
 
 
 LIVE, ROLLOUT, SERVICE, IMMUTABLE = Change.LIVE, Change.ROLLOUT, Change.SERVICE, Change.IMMUTABLE
+
+FIXED = (ROLLOUT, IMMUTABLE)
+"""What a running worker cannot take over."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,20 @@ def changes(old: Spec, new: Spec, around: Change = ROLLOUT, prefix: str = "") ->
             yield from changes(before, after, change, path + ".")
         else:
             yield ChangedField(path=path, change=change)
+
+
+def fixed_part(spec: Spec, around: Change = ROLLOUT) -> dict[str, Any]:
+    """What a running worker cannot take over of a spec, as in a manifest and without defaults."""
+    fixed: dict[str, Any] = {}
+    for name, info in type(spec).model_fields.items():
+        value, change = getattr(spec, name), change_of(type(spec), name, around)
+        if isinstance(value, Spec):
+            inner = fixed_part(value, change)
+            if inner or (info.default is None and change in FIXED):
+                fixed[info.alias or name] = inner
+        elif change in FIXED and value != info.get_default(call_default_factory=True):
+            fixed[info.alias or name] = to_jsonable_python(value, by_alias=True)
+    return fixed
 
 
 def set_members(value: BaseModel) -> list[str]:

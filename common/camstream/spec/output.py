@@ -1,11 +1,11 @@
 """What a worker sends, and how long it lives."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from camstream.spec.base import LIVE, Spec
+from camstream.spec.base import LIVE, SERVICE, Rule, Spec
 from camstream.spec.fields import Address, Compression, MebiBytes, OutputMode, Port, Positive, form
 
 
@@ -32,12 +32,41 @@ class Header(Spec):
     """Of the data header itself."""
 
 
+class ServiceType(StrEnum):
+    """From where the stream can be reached on a cluster."""
+
+    CLUSTER_IP = "ClusterIP"
+    """From inside the cluster."""
+    NODE_PORT = "NodePort"
+    """Also from outside, at a port of every node."""
+    LOAD_BALANCER = "LoadBalancer"
+    """Also from outside, at an address that the cluster's load balancer gives."""
+
+
+class ServiceExposure(Spec):
+    """The Service in front of the worker. Of no meaning outside a cluster."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            message="nodePort needs type NodePort",
+            holds=lambda service: service.node_port is None or service.type is ServiceType.NODE_PORT,
+            cel="!has(self.nodePort) || self.type == 'NodePort'",
+        ),
+    )
+
+    type: ServiceType = ServiceType.CLUSTER_IP
+    node_port: Annotated[int | None, Field(ge=1024, le=65535)] = None
+    """Port on every node, where it must be a certain one. Default: given by the cluster."""
+
+
 class StreamOutput(Spec):
     """The bsread stream of a worker."""
 
     mode: OutputMode = OutputMode.PUB
-    port: Port | None = None
-    """Fixed port of the stream on the worker's host. Default: given by the system, and kept as long as the object exists."""
+    port: Annotated[Port | None, SERVICE] = None
+    """Port of the stream. Default: 9999 on a cluster, where the Service has it; on one machine one that is free, kept as long as the
+    object exists (there, an edit starts the worker anew)."""
+    service: Annotated[ServiceExposure, SERVICE] = ServiceExposure()
     connect: Address | None = None
     """Connect to this address instead of listening, for a receiver that is itself bound."""
     queue_size: Positive = 10

@@ -32,6 +32,8 @@ class ConditionType(StrEnum):
 
     ACCEPTED = "Accepted"
     """The spec is valid and its references are resolved."""
+    DEPLOYED = "Deployed"
+    """On a cluster: everything that Kubernetes needs to run the worker is there."""
     ACTIVE = "Active"
     """A worker is running."""
     INPUT_CONNECTED = "InputConnected"
@@ -42,6 +44,8 @@ class ConditionType(StrEnum):
     """The background is in use."""
     READY = "Ready"
     """A client that connects now gets data."""
+    RECONCILIATION_PAUSED = "ReconciliationPaused"
+    """On a cluster: nothing is changed, because the annotation ``camstream.dev/pause-reconciliation`` asks for that."""
 
 
 class ConditionStatus(StrEnum):
@@ -78,6 +82,8 @@ class StreamStatus(Spec):
 
     address: str | None = None
     """ZMQ address that clients connect to."""
+    external_address: str | None = None
+    """The same from outside the cluster, where the Service is told to be reachable from there."""
     mode: str | None = None
     """How it is sent: Pub or Push."""
 

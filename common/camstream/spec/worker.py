@@ -2,17 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Collection
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from camstream.errors import BrokenReference
-from camstream.spec.base import LIVE, Spec
+from camstream.errors import CameraNotFound, CycleDetected, PipelineNotFound
+from camstream.spec.base import LIVE, Spec, fixed_part
 from camstream.spec.camera import CameraSpec
 from camstream.spec.fields import Address, ObjectName
-from camstream.spec.objects import Background, Camera, Pipeline
+from camstream.spec.key import Key
+from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.pipeline import PipelineSpec
+
+Objects = Mapping[Key, Camera | Pipeline]
+"""Everything that an object may refer to."""
+
+MAX_NAMES = 5
+"""Names that a message about a missing one lists."""
 
 
 class StoredBackground(Spec):
@@ -61,12 +69,20 @@ class WorkerConfig(Spec):
         return spec
 
     def digest(self) -> str:
-        """Short name of exactly this configuration."""
-        text = json.dumps(self.to_full_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Short name of exactly this configuration. Defaults are left out: a field that a later version adds changes no name."""
+        return _short_hash(self.to_dict())
+
+    def identity(self) -> str:
+        """Short name of what a running worker cannot take over: where it differs, the worker must be replaced."""
+        return _short_hash(fixed_part(self))
 
 
-def upstream(pipeline: Pipeline, objects: Collection[Camera | Pipeline | Background]) -> Camera | Pipeline | None:
+def _short_hash(values: dict[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def upstream(pipeline: Pipeline, objects: Objects) -> Camera | Pipeline | None:
     """The object whose stream a pipeline reads, or None where it reads an address.
 
     :raises BrokenReference: if there is no such object, or if the chain of pipelines comes back to this one
@@ -77,30 +93,38 @@ def upstream(pipeline: Pipeline, objects: Collection[Camera | Pipeline | Backgro
     while isinstance(step, Pipeline):
         path.append(step.name)
         if step.name in path[:-1]:
-            raise BrokenReference(f"pipeline {pipeline.name!r} is in a circle: {' -> '.join(path)}; let one of them read a camera")
+            raise CycleDetected(f"pipeline {pipeline.name!r} is in a circle: {' -> '.join(path)}; let one of them read a camera")
         step = _referred(step, objects)
     return found
 
 
-def camera_of(pipeline: Pipeline, objects: Collection[Camera | Pipeline | Background]) -> Camera | None:
-    """The camera at the start of a chain of pipelines, or None where the chain starts with an address."""
-    step: Camera | Pipeline | None = pipeline
+def camera_of(thing: Camera | Pipeline, objects: Objects) -> Camera | None:
+    """The camera at the start of a chain of pipelines, or None where the chain starts with an address.
+
+    :raises BrokenReference: if a pipeline on the way refers to an object that does not exist
+    """
+    step: Camera | Pipeline | None = thing
     while isinstance(step, Pipeline):
         step = upstream(step, objects)
     return step
 
 
-def _referred(pipeline: Pipeline, objects: Collection[Camera | Pipeline | Background]) -> Camera | Pipeline | None:
+def referred_key(pipeline: Pipeline) -> Key | None:
+    """Key of the object whose stream a pipeline reads, whether there is one or not."""
     given = pipeline.spec.input
     reference, kind = (given.camera, Camera) if given.camera else (given.pipeline, Pipeline)
-    if reference is None:
-        return None
-    same = [o for o in objects if isinstance(o, kind) and o.metadata.namespace == pipeline.metadata.namespace]
-    for candidate in same:
-        if candidate.name == reference.name:
-            return candidate
-    known = ", ".join(sorted(o.name for o in same)) or "none"
-    raise BrokenReference(
-        f"pipeline {pipeline.name!r} reads {kind.__name__.lower()} {reference.name!r}, which does not exist "
-        f"(there are: {known}); create it or correct the name"
+    return Key(kind.__name__, pipeline.metadata.namespace, reference.name) if reference else None
+
+
+def _referred(pipeline: Pipeline, objects: Objects) -> Camera | Pipeline | None:
+    key = referred_key(pipeline)
+    if key is None or key in objects:
+        return objects[key] if key else None
+    same = sorted(other.name for other in objects if other[:2] == key[:2] and other.name != pipeline.name)
+    names = get_close_matches(key.name, same, n=MAX_NAMES, cutoff=0.0)
+    known = (", ".join(names) or "none") + (", and others" if len(same) > len(names) else "")
+    error = CameraNotFound if key.kind == Camera.__name__ else PipelineNotFound
+    raise error(
+        f"pipeline {pipeline.name!r} reads {key.kind.lower()} {key.name!r}, which does not exist "
+        f"(there {'is' if len(same) == 1 else 'are'}: {known}); create it or correct the name"
     )

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from camstream.errors import CamstreamError, SpecError
+from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
-from camstream_cli.local.key import Key
 
 # Below the ports that Linux gives to connecting sockets: a client that connects again and again to the port of a worker that is
 # down could otherwise be given this very port, and would then be connected to itself.

@@ -10,12 +10,13 @@ import aiohttp
 
 from camstream.decide import Seen, decide_status, stopped, wanted_background
 from camstream.errors import BrokenReference, ImmutableField, SpecError
+from camstream.resolve import camera_name
+from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.status import CameraStatus, PipelineStatus, WorkerStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig, camera_of
 from camstream_cli.local.backgrounds import BackgroundFolder
-from camstream_cli.local.build import Endpoints, build_config, camera_name, refusal, stream_address
-from camstream_cli.local.key import Key
+from camstream_cli.local.build import Endpoints, build_config, refusal, stream_address
 from camstream_cli.local.ports import Endpoint, Ports
 from camstream_cli.local.view import ObjectView, view_of
 from camstream_cli.local.worker import WorkerProcess
@@ -98,13 +99,13 @@ class Supervisor:
 
     def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
         try:
-            return build_config(thing, self._objects.values(), self._endpoints, self._background(key, thing))
+            return build_config(thing, self._objects, self._endpoints, self._background(key, thing))
         except SpecError as error:
             return error
 
     def _camera(self, thing: Camera | Pipeline) -> Camera | None:
         try:
-            return thing if isinstance(thing, Camera) else camera_of(thing, self._objects.values())
+            return camera_of(thing, self._objects)
         except BrokenReference:
             return None
 
@@ -117,7 +118,7 @@ class Supervisor:
             # "The latest" means: when the configuration was applied. A newer one waits for the next edit.
             return worker.config.background
         try:
-            return self._backgrounds.find(wanted.name, camera_name(thing, self._objects.values()))
+            return self._backgrounds.find(wanted.name, camera_name(thing, self._objects))
         except BrokenReference:
             return None  # told by the configuration, which breaks on the same reference
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 from pydantic import ValidationError
 
-from camstream.spec.base import Change, changes
+from camstream.spec.base import FIXED, changes
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import ExitStatus
 from camstream.spec.worker import WorkerConfig
@@ -83,7 +83,7 @@ class WorkerProcess:
         found = list(changes(self.config, config))
         if not found:
             return
-        if self.pid is not None and all(change.change is Change.LIVE for change in found):
+        if self.pid is not None and not any(change.change in FIXED for change in found):
             self._write_config(config)
         else:
             self._asked.set()

@@ -8,7 +8,7 @@ from objects import make_camera, make_pipeline
 from ports import free_port
 
 from camstream.errors import CamstreamError, SpecError
-from camstream_cli.local.key import Key
+from camstream.spec.key import Key
 from camstream_cli.local.ports import Endpoint, Ports, Reservation
 
 

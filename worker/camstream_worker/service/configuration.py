@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from watchfiles import watch
 
 from camstream.errors import BackgroundError, CamstreamError, NeedsRestart, SpecError
-from camstream.spec import Change, StoredBackground, WorkerConfig, changes
+from camstream.spec import StoredBackground, WorkerConfig, changes
+from camstream.spec.base import FIXED
 from camstream.spec.report import ConfigReport
 from camstream_worker.pipeline.plan import camera_plan, pipeline_plan
 from camstream_worker.runtime.job import Job
@@ -168,7 +169,7 @@ class Reloader:
             self.report = ConfigReport(applied_hash=digest, applied_at=time.time())
 
     def _check(self, config: WorkerConfig) -> None:
-        fixed = [str(change) for change in changes(self._runner.job.config, config) if change.change is not Change.LIVE]
+        fixed = [str(change) for change in changes(self._runner.job.config, config) if change.change in FIXED]
         if fixed:
             raise NeedsRestart(f"cannot change in a running worker: {', '.join(fixed)}; start the worker anew")
 

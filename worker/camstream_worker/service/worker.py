@@ -24,8 +24,12 @@ STOP_S = 1.5
 class Worker:
     """Runs until its stream ends, fails, or :attr:`stopped` is set."""
 
-    def __init__(self, path: Path) -> None:
-        """:raises camstream.errors.SpecError: if the configuration file is wrong"""
+    def __init__(self, path: Path, stay: bool = False) -> None:
+        """
+        :param stay: go on to answer when the stream is complete, until stopped
+        :raises camstream.errors.SpecError: if the configuration file is wrong
+        """
+        self._stay = stay
         self.stopped = threading.Event()
         self._path = path
         self._config = read_config(path)
@@ -77,4 +81,5 @@ class Worker:
 
     def _stop_when_finished(self, runner: Runner) -> None:
         runner.finished.wait()
-        self.stopped.set()
+        if runner.failure is not None or not self._stay:
+            self.stopped.set()

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.objects import Background, Camera, Pipeline
 
 
 class Key(NamedTuple):
@@ -13,7 +13,7 @@ class Key(NamedTuple):
     name: str
 
     @classmethod
-    def of(cls, thing: Camera | Pipeline) -> "Key":
+    def of(cls, thing: Camera | Pipeline | Background) -> "Key":
         return cls(thing.kind, thing.metadata.namespace, thing.name)
 
     def __str__(self) -> str:

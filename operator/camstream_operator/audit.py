@@ -1,0 +1,114 @@
+"""A full look at the cluster: at the start, and again and again, because a watch can miss the deletion of an object, or stand still."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Collection
+from typing import Final
+
+from camstream.spec.key import Key
+from camstream_operator.cluster.api import RESOURCES, Api, ApiError, Resource
+from camstream_operator.metrics import Metrics
+from camstream_operator.store import Body, Store
+
+log = logging.getLogger(__name__)
+
+PERIOD_S: Final = 300.0
+PATIENCE_S: Final = 10.0
+"""[s] What a watch shows within this time was not missed, only late."""
+DEAF_AFTER: Final = 2
+"""A watch that has missed something this many times in a row is taken for dead."""
+
+
+class Audit:
+    """Compares the store with lists of everything."""
+
+    def __init__(
+        self,
+        store: Store,
+        api: Api,
+        namespaces: Collection[str],
+        concern: Callable[[set[Key]], None],
+        metrics: Metrics,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """
+        :param namespaces: those to look at; none: all
+        :param concern: called with those who have to be looked at
+        """
+        self._store, self._api, self._concern, self._metrics = store, api, concern, metrics
+        self._namespaces: list[str | None] = list(namespaces) or [None]
+        self._patience_s = patience_s
+        self._misses: dict[str, int] = {}
+
+    async def fill(self) -> None:
+        """Take in everything that there is.
+
+        :raises ApiError: if something cannot be listed; 404 where a CustomResourceDefinition is missing
+        """
+        for resource in RESOURCES.values():
+            for namespace in self._namespaces:
+                async for page in self._api.list(resource, namespace):
+                    for found in page.items:
+                        self._store.put(resource.kind, complete(resource, found))
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await asyncio.sleep(PERIOD_S * random.uniform(0.8, 1.2))  # noqa: S311 - not all installations at once
+            try:
+                await self.look()
+            except ApiError as error:
+                log.warning("the audit could not list everything, and comes again: %s", error)
+
+    async def look(self) -> None:
+        """Find what the watches have missed, and take it in.
+
+        :raises ApiError: if something cannot be listed
+        """
+        for resource in RESOURCES.values():
+            await self._look_at(resource)
+
+    def deaf(self) -> str | None:
+        """Which watches seem to be dead, in words."""
+        kinds = [kind for kind, misses in self._misses.items() if misses >= DEAF_AFTER]
+        return f"the watch of {', '.join(kinds)} has missed changes {DEAF_AFTER} times in a row" if kinds else None
+
+    async def _look_at(self, resource: Resource) -> None:
+        newer, gone = await self._differences(resource)
+        if newer or gone:
+            await asyncio.sleep(self._patience_s)
+        known = self._store.versions(resource.kind)
+        missed = {key: found for key, found in newer.items() if known.get(key, (0, ""))[0] < _version(found)}
+        ghosts = {key: uid for key, (version, uid) in gone.items() if known.get(key) == (version, uid)}
+        self._misses[resource.kind] = self._misses.get(resource.kind, 0) + 1 if missed or ghosts else 0
+        for key, found in missed.items():
+            log.warning("a change of %s was missed by the watch", key)
+            self._concern(self._store.put(resource.kind, found))
+        for key, uid in ghosts.items():
+            log.warning("the deletion of %s was missed by the watch", key)
+            self._concern(self._store.remove(*key, uid))
+            self._metrics.ghosts_removed.labels(resource.kind).inc()
+
+    async def _differences(self, resource: Resource) -> tuple[dict[Key, Body], dict[Key, tuple[int, str]]]:
+        """What is newer in a list than in the store, and what is not in the list any more."""
+        known = self._store.versions(resource.kind)
+        newer: dict[Key, Body] = {}
+        for namespace in self._namespaces:
+            async for page in self._api.list(resource, namespace):
+                for found in page.items:
+                    metadata = found["metadata"]
+                    key = Key(resource.kind, metadata["namespace"], metadata["name"])
+                    if known.pop(key, (0, ""))[0] < _version(found):
+                        newer[key] = complete(resource, found)
+        # What came to the store while the list was made is no ghost: it was not known before.
+        return newer, known
+
+
+def complete(resource: Resource, found: Body) -> Body:
+    """An item of a list as it is when it is read alone."""
+    return found | {"apiVersion": resource.api_version, "kind": resource.kind}
+
+
+def _version(found: Body) -> int:
+    return int(found["metadata"]["resourceVersion"])

@@ -1,0 +1,95 @@
+"""The children of one object: a ConfigMap, a Service and a Deployment.
+
+Each manifest holds exactly the fields that are ours, so that what others set (a replica count by an autoscaler apart) is left alone.
+"""
+
+import hashlib
+import json
+from typing import Any, Final
+
+from camstream.names import API_VERSION, HTTP_PORT, STREAM_PORT
+from camstream.resolve import Place
+from camstream.spec.key import Key
+from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.output import ServiceType
+from camstream.spec.worker import WorkerConfig
+from camstream_operator.build.names import HASH, child_name, labels, selector, stream_port
+from camstream_operator.build.pod import pod_template, replace_first
+from camstream_operator.settings import Settings
+
+Manifest = dict[str, Any]
+
+PLACE: Final = Place(f"tcp://*:{STREAM_PORT}", "0.0.0.0", HTTP_PORT)  # noqa: S104 - a pod has an address of its own
+"""Where every worker listens, in its pod."""
+
+
+def build_children(thing: Camera | Pipeline, config: WorkerConfig, settings: Settings, running: bool) -> list[Manifest]:
+    """In the order in which they should come to be: a pod that finds its configuration starts at once.
+
+    :param running: whether there shall be a worker now
+    :raises ClassNotAllowed: if the object asks for a worker class that it cannot have
+    """
+    deployment = _deployment(thing, config, settings, running)
+    return [_finished(manifest) for manifest in (_config_map(thing, config), _service(thing), deployment)]
+
+
+def _child(thing: Camera | Pipeline, api_version: str, kind: str) -> Manifest:
+    key = Key.of(thing)
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {
+            "name": child_name(key),
+            "namespace": key.namespace,
+            "labels": labels(key),
+            "annotations": {},
+            # Not blockOwnerDeletion: it would need the right to set finalizers, and nothing here must hold up a deletion.
+            "ownerReferences": [
+                {"apiVersion": API_VERSION, "kind": thing.kind, "name": thing.name, "uid": thing.metadata.uid, "controller": True}
+            ],
+        },
+    }
+
+
+def _finished(manifest: Manifest) -> Manifest:
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    manifest["metadata"]["annotations"][HASH] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return manifest
+
+
+def _config_map(thing: Camera | Pipeline, config: WorkerConfig) -> Manifest:
+    # Defaults are left out: a worker of an older version then understands everything that does not use newer fields.
+    return _child(thing, "v1", "ConfigMap") | {"data": {"config.json": json.dumps(config.to_dict(), sort_keys=True)}}
+
+
+def _service(thing: Camera | Pipeline) -> Manifest:
+    output = thing.spec.output
+    ports: list[Manifest] = [{"name": "http", "port": HTTP_PORT, "targetPort": HTTP_PORT, "protocol": "TCP"}]
+    if not output.connect:
+        stream: Manifest = {"name": "stream", "port": stream_port(thing), "targetPort": STREAM_PORT, "protocol": "TCP"}
+        if output.service.node_port:
+            stream["nodePort"] = output.service.node_port
+        ports.insert(0, stream)
+    exposed = not output.connect and output.service.type is not ServiceType.CLUSTER_IP
+    if exposed:
+        # Health and status stay inside: a Service of these types would open every port.
+        ports = ports[:1]
+    service_type = output.service.type if exposed else ServiceType.CLUSTER_IP
+    spec = {"type": service_type.value, "selector": selector(Key.of(thing)), "ports": ports}
+    return _child(thing, "v1", "Service") | {"spec": spec}
+
+
+def _deployment(thing: Camera | Pipeline, config: WorkerConfig, settings: Settings, running: bool) -> Manifest:
+    key = Key.of(thing)
+    template = pod_template(thing, config, settings.worker_class(thing.spec.worker.class_name, key.namespace), settings)
+    template["metadata"]["labels"] = labels(key)
+    spec: Manifest = {
+        "replicas": 1 if running else 0,
+        "revisionHistoryLimit": 2,
+        "selector": {"matchLabels": selector(key)},
+        "strategy": {"type": "Recreate"}
+        if replace_first(thing)
+        else {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "template": template,
+    }
+    return _child(thing, "apps/v1", "Deployment") | {"spec": spec}

@@ -1,0 +1,113 @@
+"""The pod of one worker: restricted, without a token, with its configuration as a file.
+
+Every word in here is part of what makes a pod roll: a change of this file replaces all workers at the next upgrade, which a test
+points out.
+"""
+
+from typing import Any, Final
+
+from camstream.names import HTTP_PORT, STREAM_PORT
+from camstream.spec.fields import InputMode, OutputMode
+from camstream.spec.key import Key
+from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.worker import WorkerConfig
+from camstream_operator.build.names import CONTAINER, IDENTITY, child_name
+from camstream_operator.build.quantity import bytes_or_cores
+from camstream_operator.settings import Settings, WorkerClass
+
+USER: Final = 65532
+TMP_SIZE: Final = "256Mi"
+"""For compiled kernels and what libraries put there."""
+
+GRACE_S: Final = 10
+"""[s] A worker needs two to stop; the rest is for a busy node."""
+
+Part = dict[str, Any]
+
+
+def pod_template(thing: Camera | Pipeline, config: WorkerConfig, profile: WorkerClass, settings: Settings) -> Part:
+    """Of the Deployment, without labels."""
+    spec: Part = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(thing, profile, settings)],
+        "volumes": [
+            {"name": "config", "configMap": {"name": child_name(Key.of(thing))}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+            *profile.volumes,
+        ],
+    }
+    optional: Part = {
+        "imagePullSecrets": [{"name": name} for name in profile.image_pull_secrets],
+        "nodeSelector": dict(profile.node_selector),
+        "tolerations": list(profile.tolerations),
+        "priorityClassName": profile.priority_class_name,
+        "runtimeClassName": profile.runtime_class_name,
+        "hostNetwork": profile.host_network,
+        "dnsPolicy": "ClusterFirstWithHostNet" if profile.host_network else None,
+    }
+    spec |= {name: value for name, value in optional.items() if value}
+    return {"metadata": {"annotations": {IDENTITY: config.identity()}}, "spec": spec}
+
+
+def replace_first(thing: Camera | Pipeline) -> bool:
+    """Whether the old worker must be gone before the new one comes: where two at once would share out frames or ports."""
+    output = thing.spec.output
+    if output.mode is OutputMode.PUSH or output.connect:
+        return True
+    if isinstance(thing, Pipeline):
+        return thing.spec.input.mode is InputMode.PULL
+    source = thing.spec.source.bsread
+    return source is not None and source.mode is InputMode.PULL
+
+
+def _container(thing: Camera | Pipeline, profile: WorkerClass, settings: Settings) -> Part:
+    probe = {"port": HTTP_PORT, "scheme": "HTTP"}
+    return {
+        "name": CONTAINER,
+        "image": profile.image or settings.worker_image,
+        "imagePullPolicy": settings.worker_image_pull_policy,
+        "args": ["/etc/camstream/config.json", "--termination-file", "/dev/termination-log", "--stay-when-completed"],
+        **({"env": [entry.to_dict() for entry in profile.env]} if profile.env else {}),
+        # Never a probe on the stream: it would look like a client.
+        "ports": [
+            {"name": "stream", "containerPort": STREAM_PORT, "protocol": "TCP"},
+            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+        ],
+        "startupProbe": {"httpGet": {"path": "/healthz", **probe}, "periodSeconds": 1, "failureThreshold": 120, "timeoutSeconds": 5},
+        "readinessProbe": {"httpGet": {"path": "/readyz", **probe}, "periodSeconds": 2, "timeoutSeconds": 5},
+        "livenessProbe": {"httpGet": {"path": "/healthz", **probe}, "periodSeconds": 10, "failureThreshold": 4, "timeoutSeconds": 5},
+        "resources": _resources(thing, profile),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            # A folder and not a single file: only a folder follows the ConfigMap.
+            {"name": "config", "mountPath": "/etc/camstream", "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
+            *profile.volume_mounts,
+        ],
+    }
+
+
+def _resources(thing: Camera | Pipeline, profile: WorkerClass) -> Part:
+    """Those of the class, each replaced by what the object says. Nothing asks for more than it may use."""
+    asked = thing.spec.worker
+    limits = profile.resources.limits.to_dict() | asked.limits.to_dict()
+    requests = profile.resources.requests.to_dict()
+    for name in requests.keys() & limits.keys():
+        if bytes_or_cores(requests[name]) > bytes_or_cores(limits[name]):
+            requests[name] = limits[name]
+    requests |= asked.requests.to_dict()
+    return {name: part for name, part in (("limits", limits), ("requests", requests)) if part}

@@ -1,0 +1,1 @@
+"""What is seen on the cluster, and what it means: pure."""

@@ -1,0 +1,109 @@
+"""What is seen of one object on the cluster, in the words that `camstream.decide` understands."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from camstream.decide import FALSE, TRUE, Finding, Seen, completed, stopped
+from camstream.errors import SpecError
+from camstream.names import HTTP_PORT
+from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.output import ServiceType
+from camstream.spec.report import WorkerReport
+from camstream.spec.status import ExitStatus, Phase, WorkerStatus
+from camstream.spec.worker import WorkerConfig
+from camstream_operator.build.names import stream_address
+from camstream_operator.decide.pods import (
+    OUT_OF_MEMORY,
+    answers,
+    exit_of_pod,
+    obstacle_of_deployment,
+    obstacle_of_pod,
+    restarts,
+    worker_pod,
+)
+
+Body = dict[str, Any]
+
+DEPLOYED: Final = Finding(TRUE, "Applied")
+NOT_DEPLOYED: Final = Finding(FALSE, "NotAccepted")
+
+
+def see(
+    thing: Camera | Pipeline,
+    config: WorkerConfig | SpecError,
+    pods: list[Body],
+    deployment: Body | None,
+    service: Body | None,
+    report_of: Callable[[str], WorkerReport | None],
+    silent: Callable[[str], bool],
+    failed: Finding | None,
+    paused: bool,
+) -> Seen:
+    """
+    :param report_of: what the worker of a pod (by uid) said last
+    :param silent: whether the worker of a pod (by uid) should answer, and has not done so for too long
+    :param failed: why children could not be made as they should be, where that is so
+    """
+    if stopped(thing):
+        pods = []
+    pod, wanted = worker_pod(pods, config.identity() if isinstance(config, WorkerConfig) else None)
+    report = report_of(pod["metadata"]["uid"]) if pod else None
+    replaced = False
+    if report is None and (old := _still_there(pods, report_of)) is not None:
+        # A new worker is on its way, and the one before goes on until then.
+        report, replaced = report_of(old["metadata"]["uid"]), True
+    ended = exit_of_pod(pod) if pod else None
+    seen = Seen(
+        report=report,
+        exit=ended,
+        obstacle=_obstacle(pod, deployment, ended, silent) if report is None or replaced else None,
+        deployed=failed or (DEPLOYED if deployment else NOT_DEPLOYED),
+        paused=paused,
+        replaced=replaced or (pod is not None and not wanted),
+        worker=WorkerStatus(
+            pod_name=pod["metadata"]["name"] if pod else None,
+            node_name=pod["spec"]["nodeName"] if pod else None,
+            restarts=restarts(pod) if pod else 0,
+        ),
+        address=stream_address(thing),
+        external_address=_external_address(thing, service, pod),
+    )
+    if isinstance(config, WorkerConfig) and completed(thing, config, thing.status):
+        last = thing.status.worker.last_exit
+        return replace(seen, report=None, obstacle=None, exit=last or ExitStatus(reason="Completed", exit_code=0))
+    if report is not None and report.phase is Phase.COMPLETED:
+        return replace(seen, report=None, exit=ExitStatus(reason="Completed", exit_code=0, message=report.message))
+    return seen
+
+
+def _still_there(pods: list[Body], report_of: Callable[[str], WorkerReport | None]) -> Body | None:
+    return next((pod for pod in pods if report_of(pod["metadata"]["uid"]) is not None), None)
+
+
+def _obstacle(pod: Body | None, deployment: Body | None, ended: ExitStatus | None, silent: Callable[[str], bool]) -> Finding | None:
+    if pod is None:
+        return obstacle_of_deployment(deployment)
+    if found := obstacle_of_pod(pod):
+        return found
+    if ended is not None:
+        reason = OUT_OF_MEMORY if ended.reason == OUT_OF_MEMORY else "CrashLoopBackOff"
+        return Finding(FALSE, reason, f"the worker ends again and again: {ended.message}")
+    if silent(pod["metadata"]["uid"]):
+        where = f"http://{answers(pod)}:{HTTP_PORT}/status"
+        return Finding(FALSE, "NoAnswer", f"the worker runs but does not answer at {where}; see its log, its node and network policies")
+    return None
+
+
+def _external_address(thing: Camera | Pipeline, service: Body | None, pod: Body | None) -> str | None:
+    wanted = thing.spec.output.service.type
+    if thing.spec.output.connect or service is None or wanted is ServiceType.CLUSTER_IP:
+        return None
+    port: Mapping[str, Any] = next((p for p in service["spec"].get("ports") or [] if p.get("name") == "stream"), {})
+    if wanted is ServiceType.NODE_PORT:
+        # Any node would do; that of the worker spares a hop.
+        host, number = pod["status"]["hostIP"] if pod else None, port.get("nodePort")
+    else:
+        given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
+        host, number = given[0].get("ip") or given[0].get("hostname"), port.get("port")
+    return f"tcp://{host}:{number}" if host and number else None

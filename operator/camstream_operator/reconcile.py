@@ -1,0 +1,283 @@
+"""Brings one object to what it should be, from whatever state: build, apply what differs, decide, write the status if it is news.
+
+Nothing in here remembers anything: killed at any await and started again, it comes to the same end.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from camstream.decide import FALSE, Finding, completed, decide_invalid, decide_status, stopped
+from camstream.errors import NameConflict, SpecError
+from camstream.names import API_VERSION, HTTP_PORT, PAUSE
+from camstream.resolve import resolve
+from camstream.spec.key import Key
+from camstream.spec.objects import KINDS, Camera, Pipeline
+from camstream.spec.status import CameraStatus, PipelineStatus
+from camstream.spec.worker import StoredBackground, WorkerConfig
+from camstream_operator.build.children import PLACE, build_children
+from camstream_operator.build.names import child_name, stream_address
+from camstream_operator.cluster.api import RESOURCES, Api, ApiError
+from camstream_operator.cluster.recorder import Recorder
+from camstream_operator.cluster.reports import Reports
+from camstream_operator.decide.drift import difference, owner_uid
+from camstream_operator.decide.news import news
+from camstream_operator.decide.pods import answers, refusal
+from camstream_operator.decide.seen import see
+from camstream_operator.metrics import Metrics
+from camstream_operator.settings import Settings
+from camstream_operator.store import Store
+
+log = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+Status = CameraStatus | PipelineStatus
+
+RETRY_S: Final = 30.0
+"""[s] After a refusal that only people can end, and that nobody announces the end of."""
+
+CONFIG: Final = "camstream.dev/config"
+"""Annotation of a pod: touching it makes the kubelet renew the configuration file at once, instead of within a minute."""
+
+
+class Conflict(Exception):  # noqa: N818
+    """A child's name is taken by an object that is not ours."""
+
+
+class Reconciler:
+    """Has everything that one step needs; each step is :meth:`reconcile`."""
+
+    def __init__(
+        self,
+        store: Store,
+        api: Api,
+        settings: Settings,
+        reports: Reports,
+        recorder: Recorder,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store, self._api, self._settings, self._reports = store, api, settings, reports
+        self._recorder, self._metrics, self._now = recorder, metrics, now
+
+    async def reconcile(self, key: Key) -> float | None:
+        """
+        :returns: after how many seconds to look again, where nothing will announce a change
+        :raises ApiError: if the API server cannot be reached, or asks to come again
+        """
+        raw = self._store.raw(key)
+        if raw is None or "deletionTimestamp" in raw["metadata"]:
+            # Its children go with it, by their owner references.
+            self._reports.keep_only(key, set())
+            return None
+        try:
+            thing = self._store.objects[key]
+        except ValidationError as error:
+            await self._tell_invalid(key, raw, error)
+            return None
+        config = self._config(key, thing)
+        paused = thing.metadata.annotations.get(PAUSE) == "true"
+        failed = None
+        if isinstance(config, WorkerConfig) and not paused:
+            try:
+                failed = await self._apply_children(key, thing, config)
+            except SpecError as error:
+                config = error
+        await self._tell(key, thing, config, failed, paused)
+        return RETRY_S if failed else None
+
+    # ------------------------------------------------------------------ what is wanted
+
+    def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
+        first = self._store.first_of_name(key)
+        if first != key:
+            return NameConflict(
+                f"{key} has the external name {thing.external_name!r}, which {first} had first; give one of them another spec.externalName"
+            )
+        try:
+            return resolve(
+                thing, self._store.objects, PLACE, lambda other: stream_address(self._store.objects[other]), self._background(thing)
+            )
+        except SpecError as error:
+            return error
+        except ValidationError as error:
+            return SpecError(f"{key} reads an object that is not valid itself: {first_problem(error)}; see its status")
+
+    def _background(self, thing: Camera | Pipeline) -> StoredBackground | None:
+        # There is no store of backgrounds on a cluster yet: the status says that there is none.
+        del thing
+        return None
+
+    # ------------------------------------------------------------------ children
+
+    async def _apply_children(self, key: Key, thing: Camera | Pipeline, config: WorkerConfig) -> Finding | None:
+        """Apply every child that is not as it should be.
+
+        :returns: why that was not possible, where people have to do something about it
+        """
+        running = not stopped(thing) and not completed(thing, config, thing.status)
+        config_map, service, deployment = build_children(thing, config, self._settings, running)
+        done = await asyncio.gather(*(self._apply(key, child) for child in (config_map, service)), return_exceptions=True)
+        try:
+            for outcome in done:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+            await self._apply(key, deployment)
+        except Conflict as conflict:
+            return Finding(FALSE, "ApiConflict", str(conflict))
+        except ApiError as error:
+            return _refused(error)
+        await self._refresh(key, config)
+        return None
+
+    async def _apply(self, key: Key, desired: Body) -> None:
+        kind, namespace, name = desired["kind"], desired["metadata"]["namespace"], desired["metadata"]["name"]
+        found = self._store.find(kind, namespace, name)
+        if found is not None:
+            owner, ours = owner_uid(found), desired["metadata"]["ownerReferences"][0]["uid"]
+            if owner not in (None, ours):
+                raise Conflict(f"{kind} {name!r} belongs to another object (uid {owner}); wait until it is gone, or delete it")
+            place = difference(desired, found)
+            if place is None:
+                return
+            cause = "changed" if place.startswith("metadata.annotations") else "drift"
+            log.info("%s: %s %s differs at %s", key, kind, name, place)
+        else:
+            cause = "created"
+        path = RESOURCES[kind].path(namespace, name)
+        try:
+            # What was never seen may be somebody else's: then no field is taken from them.
+            applied = await self._api.apply(path, desired, force=found is not None)
+        except ApiError as error:
+            if error.status == 409 and found is None:
+                raise Conflict(await self._taken(kind, path, name, error)) from error
+            raise
+        if found is None and not applied.created and owner_uid(applied.object) != desired["metadata"]["ownerReferences"][0]["uid"]:
+            raise Conflict(f"{kind} {name!r} belongs to another object; delete it, or give this one another name")
+        self._store.put(kind, applied.object)
+        self._metrics.children_applied.labels(kind, cause).inc()
+        if cause == "drift":
+            self._recorder.record(
+                _reference(key, self._store.raw(key)),
+                "Normal",
+                "DriftRepaired",
+                f"{kind} {name} was changed by somebody else and is as it was",
+            )
+
+    async def _taken(self, kind: str, path: str, name: str, error: ApiError) -> str:
+        """Why a child could not be made without taking something from somebody."""
+        found = await self._api.get(path)
+        labels = (found["metadata"].get("labels") or {}).items()
+        if {("app.kubernetes.io/managed-by", "camstream-operator")} <= set(labels):
+            # Ours, and only not seen yet.
+            self._store.put(kind, found)
+            raise error
+        return f"{kind} {name!r} is there already and is not ours; delete it, or give this object another name"
+
+    async def _refresh(self, key: Key, config: WorkerConfig) -> None:
+        """See that running workers get the newest configuration file soon."""
+        digest, identity = config.digest(), config.identity()
+        for pod in self._store.pods(key):
+            uid, annotations = pod["metadata"]["uid"], pod["metadata"].get("annotations") or {}
+            report = self._reports.of(uid)
+            if report is None or report.config.applied_hash == digest or annotations.get(CONFIG) == digest:
+                continue
+            if annotations.get("camstream.dev/identity") != identity:
+                continue  # it is replaced
+            path = RESOURCES["Pod"].path(key.namespace, pod["metadata"]["name"])
+            try:
+                self._store.put("Pod", await self._api.merge(path, {"metadata": {"annotations": {CONFIG: digest}}}))
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+            self._reports.hurry(uid, digest)
+
+    # ------------------------------------------------------------------ status
+
+    async def _tell(
+        self, key: Key, thing: Camera | Pipeline, config: WorkerConfig | SpecError, failed: Finding | None, paused: bool
+    ) -> None:
+        pods = self._store.pods(key)
+        for pod in pods:
+            if address := answers(pod):
+                self._reports.watch(pod["metadata"]["uid"], key, f"http://{address}:{HTTP_PORT}/status")
+        self._reports.keep_only(key, {pod["metadata"]["uid"] for pod in pods})
+        name = child_name(key)
+        seen = see(
+            thing,
+            config,
+            pods,
+            self._store.find("Deployment", key.namespace, name),
+            self._store.find("Service", key.namespace, name),
+            self._reports.of,
+            self._reports.silent,
+            failed,
+            paused,
+        )
+        status = decide_status(thing, config, seen, thing.status, self._now())
+        await self._write(key, thing.metadata.uid or "", thing.status, status)
+
+    async def _tell_invalid(self, key: Key, raw: Body, error: ValidationError) -> None:
+        model = KINDS[key.kind].model_fields["status"].annotation
+        try:
+            previous = model.model_validate(raw.get("status") or {})  # type: ignore[union-attr]
+        except ValidationError:
+            previous = model()  # type: ignore[misc]
+        message = f"{key} is not valid: {first_problem(error)}; correct it"
+        status = decide_invalid(message, previous, raw["metadata"].get("generation"), self._now())
+        await self._write(key, raw["metadata"]["uid"], previous, status)
+
+    async def _write(self, key: Key, uid: str, previous: Status, status: Status) -> None:
+        if status == previous:
+            return
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": key.kind,
+            # The uid makes it a conflict where another object has the name by now.
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid},
+            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        }
+        try:
+            applied = await self._api.apply(RESOURCES[key.kind].path(key.namespace, key.name, "status"), body)
+        except ApiError as error:
+            if error.status in (404, 409):
+                return  # it is gone, or is another one: its event is on the way
+            raise
+        self._store.put(key.kind, applied.object)
+        self._metrics.status_writes.labels(key.kind).inc()
+        for kind, reason, message in news(previous, status):
+            self._recorder.record(_reference(key, applied.object), kind, reason, message)
+
+
+def first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+
+
+def _refused(error: ApiError) -> Finding | None:
+    """A refusal that people have to end, as a finding.
+
+    :returns: None where there is nothing to tell, because everything is being deleted
+    :raises ApiError: the same, where trying again helps
+    """
+    if error.status == 403:
+        if "being terminated" in error.message:
+            return None
+        found = refusal(error.message, "worker's objects")
+        if found.reason == "FailedCreate":
+            return Finding(FALSE, "Forbidden", f"the operator may not do this: {error.message}; mend its role")
+        return found
+    if error.status == 422:
+        return Finding(
+            FALSE, "InvalidChild", f"Kubernetes refuses what follows from the spec: {error.message}; correct the spec or the worker class"
+        )
+    raise error
+
+
+def _reference(key: Key, body: Body | None) -> dict[str, str]:
+    uid = body["metadata"]["uid"] if body else ""
+    return {"apiVersion": API_VERSION, "kind": key.kind, "namespace": key.namespace, "name": key.name, "uid": uid}

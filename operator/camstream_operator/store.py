@@ -1,0 +1,212 @@
+"""Everything that was last seen of the cluster, small enough for thousands of objects.
+
+Objects are kept as bytes of JSON and parsed when they are needed: a parsed one takes ten times the memory.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from camstream.names import KIND_LABEL, NAME_LABEL
+from camstream.spec.key import Key
+from camstream.spec.objects import KINDS, Camera, Pipeline
+from camstream_operator.decide.pods import essence_of_pod
+
+Body = dict[str, Any]
+
+STREAMING: Final = ("Camera", "Pipeline")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One object as it was last seen."""
+
+    version: int
+    uid: str
+    generation: int
+    """Counts edits of the spec."""
+    body: bytes
+    owner: Key | None
+    """The object of ours that it belongs to: itself, or what its labels say."""
+
+
+class Index(dict[Key, set[Key]]):
+    """Sets of keys by key; an empty one is not kept."""
+
+    def add(self, at: Key, key: Key) -> None:
+        self.setdefault(at, set()).add(key)
+
+    def discard(self, at: Key, key: Key) -> None:
+        keys = self.get(at, set())
+        keys.discard(key)
+        if not keys:
+            self.pop(at, None)
+
+
+class Store:
+    """Knows what is there. Answers who has to be looked at when something changes."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, Entry] = {}
+        self._readers = Index()
+        """Pipelines, by what they read: there or not."""
+        self._names = Index()
+        """Objects, by their external name (in the place of the name)."""
+        self._pods = Index()
+        """Pods, by whom they work for."""
+        self.objects = Objects(self._entries)
+
+    # ------------------------------------------------------------------ changes
+
+    def put(self, kind: str, found: Body) -> set[Key]:
+        """Take in what was seen of an object.
+
+        :returns: who has to be looked at; nobody where it is no news
+        """
+        metadata = found["metadata"]
+        key = Key(kind, metadata.get("namespace") or "", metadata["name"])
+        version, old = int(metadata["resourceVersion"]), self._entries.get(key)
+        if old is not None and old.version >= version and old.uid == metadata["uid"]:
+            return set()
+        entry = Entry(version, metadata["uid"], metadata.get("generation", 0), _compact(kind, found), _owner(key, metadata))
+        self._entries[key] = entry
+        if old is not None and old.body == entry.body and old.uid == entry.uid:
+            return set()
+        self._index(key, old, entry)
+        return self._concerned(key, entry, whole=old is None or (old.uid, old.generation) != (entry.uid, entry.generation))
+
+    def remove(self, kind: str, namespace: str, name: str, uid: str | None = None) -> set[Key]:
+        """Forget an object that is gone.
+
+        :param uid: nothing is done where another object has its name by now
+        """
+        key = Key(kind, namespace, name)
+        entry = self._entries.get(key)
+        if entry is None or (uid is not None and entry.uid != uid):
+            return set()
+        del self._entries[key]
+        self._index(key, entry, None)
+        return self._concerned(key, entry, whole=True)
+
+    def _concerned(self, key: Key, entry: Entry, whole: bool) -> set[Key]:
+        if key.kind not in STREAMING:
+            return {entry.owner} if entry.owner else set()
+        # Those that read it, and so on: circles and cameras at the start of a chain may be far away.
+        concerned, new = {key}, {key} if whole else set()
+        while new:
+            new = {reader for one in new for reader in self._readers.get(one, ())} - concerned
+            concerned |= new
+        if whole:
+            concerned |= self._rivals(key, entry)
+        return concerned
+
+    def _rivals(self, key: Key, entry: Entry) -> set[Key]:
+        return set(self._names.get(_external(key, json.loads(entry.body)), ()))
+
+    def _index(self, key: Key, old: Entry | None, new: Entry | None) -> None:
+        for entry, change in ((old, Index.discard), (new, Index.add)):
+            if entry is None:
+                continue
+            if key.kind == "Pod" and entry.owner:
+                change(self._pods, entry.owner, key)
+            elif key.kind in STREAMING:
+                body = json.loads(entry.body)
+                change(self._names, _external(key, body), key)
+                if read := _read_by(key, body):
+                    change(self._readers, read, key)
+
+    # ------------------------------------------------------------------ questions
+
+    def find(self, kind: str, namespace: str, name: str) -> Body | None:
+        """An object as it was last seen, without managed fields."""
+        entry = self._entries.get(Key(kind, namespace, name))
+        return json.loads(entry.body) if entry else None
+
+    def raw(self, key: Key) -> Body | None:
+        """One of our own objects, valid or not."""
+        return self.find(*key)
+
+    def pods(self, key: Key) -> list[Body]:
+        """Pods that work for an object."""
+        return [json.loads(self._entries[pod].body) for pod in sorted(self._pods.get(key, ()))]
+
+    def first_of_name(self, key: Key) -> Key:
+        """Who owns the external name of an object: the oldest of those that claim it."""
+        entry = self._entries[key]
+        rivals = self._names.get(_external(key, json.loads(entry.body)), {key})
+        return min(rivals, key=lambda one: (_created(self._entries[one]), one.name)) if len(rivals) > 1 else key
+
+    def unattended(self, key: Key) -> bool:
+        """Whether the status of an object is not about its newest spec."""
+        entry = self._entries[key]
+        return bool((json.loads(entry.body).get("status") or {}).get("observedGeneration") != entry.generation)
+
+    def versions(self, kind: str) -> dict[Key, tuple[int, str]]:
+        """Version and uid of all objects of a kind."""
+        return {key: (entry.version, entry.uid) for key, entry in self._entries.items() if key.kind == kind}
+
+    def streaming(self) -> list[Key]:
+        """All cameras and pipelines."""
+        return [key for key in self._entries if key.kind in STREAMING]
+
+
+class Objects(Mapping[Key, Camera | Pipeline]):
+    """Cameras and pipelines as models, made when they are asked for."""
+
+    def __init__(self, entries: Mapping[Key, Entry]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, key: Key) -> Camera | Pipeline:
+        """:raises pydantic.ValidationError: if what is stored is not valid"""
+        if key.kind not in STREAMING:
+            raise KeyError(key)
+        model = KINDS[key.kind]
+        found = model.model_validate_json(self._entries[key].body)
+        assert isinstance(found, (Camera, Pipeline))  # noqa: S101 - the key says so
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, Key) and key.kind in STREAMING and key in self._entries
+
+    def __iter__(self) -> Iterator[Key]:
+        return (key for key in self._entries if key.kind in STREAMING)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _compact(kind: str, found: Body) -> bytes:
+    if kind == "Pod":
+        found = essence_of_pod(found)
+    metadata = {name: value for name, value in found["metadata"].items() if name not in ("managedFields", "resourceVersion")}
+    annotations = metadata.get("annotations")
+    if annotations:
+        # What kubectl keeps for itself is as large as the object.
+        metadata["annotations"] = {n: v for n, v in annotations.items() if n != "kubectl.kubernetes.io/last-applied-configuration"}
+    return json.dumps(found | {"metadata": metadata}, separators=(",", ":"), sort_keys=True).encode()
+
+
+def _owner(key: Key, metadata: Body) -> Key | None:
+    if key.kind in KINDS:
+        return key
+    labels = metadata.get("labels") or {}
+    kind, name = labels.get(KIND_LABEL), labels.get(NAME_LABEL)
+    return Key(kind, key.namespace, name) if kind in STREAMING and name else None
+
+
+def _created(entry: Entry) -> str:
+    return str(json.loads(entry.body)["metadata"].get("creationTimestamp", ""))
+
+
+def _external(key: Key, body: Body) -> Key:
+    return Key(key.kind, key.namespace, (body.get("spec") or {}).get("externalName") or key.name)
+
+
+def _read_by(key: Key, body: Body) -> Key | None:
+    given = (body.get("spec") or {}).get("input") or {}
+    for kind in STREAMING:
+        reference = given.get(kind.lower())
+        if key.kind == "Pipeline" and isinstance(reference, dict) and reference.get("name"):
+            return Key(kind, key.namespace, reference["name"])
+    return None
