@@ -87,6 +87,9 @@ async def _run(settings: Settings, http_port: int, kubeconfig: str | None) -> in
     log.info("health and metrics at port %s", server.port)
     stopping = asyncio.Event()
     _stop_on_signals(stopping)
+    heartbeat = Heartbeat(metrics.event_loop_lag.observe)
+    health.set_live("event loop", heartbeat.check)
+    beating = asyncio.create_task(heartbeat.run(), name="heartbeat")
     api = await Api.connect(metrics.request_seen, kubeconfig)
     namespace = os.environ.get("POD_NAMESPACE", "default")
     elector = Elector(api, namespace, settings.lease_name, os.environ.get("POD_NAME", f"{OPERATOR}-{os.getpid()}"))
@@ -95,8 +98,10 @@ async def _run(settings: Settings, http_port: int, kubeconfig: str | None) -> in
             return STOPPED
         log.info("this process leads")
         metrics.leader.set(1)
+        metrics.lease_transitions.inc()
         return await Leader(settings, api, elector, metrics, health, namespace).lead(stopping)
     finally:
+        beating.cancel()
         await elector.release()
         await api.close()
         server.stop()
@@ -111,7 +116,8 @@ class Leader:
         self._store, self._queue = Store(), WorkQueue[Key]()
         self._recorder = Recorder(self._api, elector.identity)
         # It must be where somebody watches.
-        self._canary = Canary(self._api, settings.namespaces[0] if settings.namespaces else namespace)
+        watched = not settings.namespaces or namespace in settings.namespaces
+        self._canary = Canary(self._api, namespace if watched else settings.namespaces[0])
         self._reports = Reports(self._queue.add)
         self._audit = Audit(self._store, self._api, settings.namespaces, self._concern, metrics)
         self._reconciler = Reconciler(self._store, self._api, settings, self._reports, self._recorder, metrics, lambda: datetime.now(UTC))
@@ -123,13 +129,11 @@ class Leader:
 
         :returns: the exit code
         """
-        heartbeat = Heartbeat(self._metrics.event_loop_lag.observe)
         self._health.set_ready("cluster", lambda: self._not_filled)
-        self._health.set_live("event loop", heartbeat.check)
         self._health.set_live("watch", lambda: "nothing comes back" if self._canary.stale(time.monotonic()) else self._audit.deaf())
         essential = [
             asyncio.create_task(work, name=name)
-            for name, work in {"lease": self._keep_lease(), "heartbeat": heartbeat.run(), "recorder": self._recorder.run()}.items()
+            for name, work in {"lease": self._keep_lease(), "recorder": self._recorder.run()}.items()
         ]
         try:
             if not await _before(stopping, self._fill(), *essential):
@@ -158,6 +162,8 @@ class Leader:
             await asyncio.wait(busy, timeout=ENDING_S)
         for task in tasks:
             task.cancel()
+        await asyncio.wait([task for task in tasks if task.get_name() == "lease"], timeout=ENDING_S)
+        # Before kopf has ended, which takes a while: nothing is written any more.
         await self._elector.release()
         await asyncio.wait(tasks, timeout=ENDING_S)
 
@@ -192,6 +198,8 @@ class Leader:
             kopf.operator(
                 registry=registry_of(self._feed, self._api.credentials),
                 settings=watch_settings(),
+                # Otherwise kopf would ask for the name of our user, who has none.
+                identity=self._elector.identity,  # type: ignore[arg-type] - a type of its own that it does not export
                 clusterwide=not self._settings.namespaces,
                 namespaces=self._settings.namespaces,
                 ready_flag=ready,

@@ -1,45 +1,101 @@
-"""The chart, rendered by helm."""
+"""What the chart installs."""
 
+import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from api_server import binary, running_api_server
+from charts import CHART, NAMESPACE, ROOT, Name, Objects, helm, rendered, template
+from local_runs import CAMSTREAM, local_run, write
 from ruamel.yaml import YAML
+from waiting import wait_for
 
 from camstream import __version__
+from camstream.names import HTTP_PORT, STREAM_PORT
+from camstream.spec import parse_object
+from camstream.spec.key import Key
+from camstream_cli.local.state import running
+from camstream_operator.build.names import child_name, labels
+from camstream_operator.settings import ClassResources, Settings, read_settings
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "camstream"
 KEEP = "helm.sh/resource-policy"
-# Without a cluster, helm takes the version of Kubernetes that it was built with, or an old one.
-VERSION = ("--kube-version", "1.34")
+EVERYTHING = ("networkPolicy.enabled=true", "networkPolicy.workers.restrictEgress=true", "backgrounds.persistence.enabled=true")
+OPERATOR = "camstream-operator"
+DIGEST = f"sha256:{'a' * 64}"
+METADATA: dict[str, Any] = YAML(typ="safe").load(CHART / "Chart.yaml")
 
 
-def helm(*arguments: str, fails: bool = False) -> str:
-    done = subprocess.run([binary("helm"), *arguments], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode != 0) is fails, done.stdout + done.stderr
-    return done.stderr if fails else done.stdout
-
-
-def rendered(*arguments: str) -> dict[str, Any]:
-    """The objects of the chart, by name."""
-    text = helm("template", "sample", str(CHART), *VERSION, *arguments)
-    return {document["metadata"]["name"]: document for document in YAML(typ="safe").load_all(text) if document}
-
-
-def plain_crds() -> dict[str, Any]:
+def plain_crds() -> Objects:
     documents = [YAML(typ="safe").load(file) for file in (ROOT / "crds").glob("*.yaml")]
-    return {document["metadata"]["name"]: document for document in documents}
+    return {Name("CustomResourceDefinition", None, document["metadata"]["name"]): document for document in documents}
+
+
+def crds(objects: Objects) -> Objects:
+    return {name: crd for name, crd in objects.items() if name.kind == "CustomResourceDefinition"}
+
+
+def of_kind(objects: Objects, kind: str) -> list[dict[str, Any]]:
+    return [thing for name, thing in objects.items() if name.kind == kind]
+
+
+def operator_pod(*values: str) -> dict[str, Any]:
+    """Template of the operator's pods."""
+    template: dict[str, Any] = rendered(*values)[Name("Deployment", NAMESPACE, OPERATOR)]["spec"]["template"]
+    return template
+
+
+def operator_container(*values: str) -> dict[str, Any]:
+    [container] = operator_pod(*values)["spec"]["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def operator_settings(folder: Path, *values: str) -> Settings:
+    """The settings file, read by the operator."""
+    file = folder / "settings.yaml"
+    file.write_text(rendered(*values)[Name("ConfigMap", NAMESPACE, OPERATOR)]["data"]["settings.yaml"])
+    return read_settings(file)
 
 
 def test_chart_has_nothing_to_complain_about() -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
 
 
-def test_chart_installs_exactly_the_crds_of_the_repository_and_keeps_them() -> None:
-    found = rendered()
+def test_cluster_that_is_too_old_is_refused() -> None:
+    assert "incompatible with Kubernetes v1.31" in template("--kube-version", "1.31", fails=True)
+
+
+# Metadata
+
+
+def test_version_of_the_chart_is_that_of_the_distribution() -> None:
+    assert METADATA["version"] == METADATA["appVersion"] == __version__
+
+
+def test_list_of_images_is_what_is_installed(tmp_path: Path) -> None:
+    listed = YAML(typ="safe").load(METADATA["annotations"]["artifacthub.io/images"])
+    assert listed == [
+        {"name": "operator", "image": operator_container()["image"]},
+        {"name": "worker", "image": operator_settings(tmp_path).worker_image},
+    ]
+
+
+def test_list_of_crds_is_what_is_installed_and_has_an_example_of_each() -> None:
+    listed = YAML(typ="safe").load(METADATA["annotations"]["artifacthub.io/crds"])
+    assert {(crd["name"], crd["kind"], crd["version"]) for crd in listed} == {
+        (name.name, crd["spec"]["names"]["kind"], crd["spec"]["versions"][0]["name"]) for name, crd in plain_crds().items()
+    }
+    examples = YAML(typ="safe").load(METADATA["annotations"]["artifacthub.io/crdsExamples"])
+    assert {parse_object(example).kind for example in examples} == {crd["kind"] for crd in listed}
+
+
+# CustomResourceDefinitions
+
+
+def test_crds_are_exactly_those_of_the_repository_and_are_kept() -> None:
+    found = crds(rendered())
     for crd in found.values():
         assert crd["metadata"].pop("annotations") == {KEEP: "keep"}
     assert found == plain_crds()
@@ -47,51 +103,342 @@ def test_chart_installs_exactly_the_crds_of_the_repository_and_keeps_them() -> N
 
 
 def test_crds_go_with_the_chart_where_that_is_wanted() -> None:
-    assert rendered("--set", "crds.keep=false") == plain_crds()
+    assert crds(rendered("crds.keep=false")) == plain_crds()
 
 
 def test_crds_can_be_left_out() -> None:
-    assert rendered("--set", "crds.install=false") == {}
+    assert crds(rendered("crds.install=false")) == {}
+
+
+# The operator
+
+
+def test_operator_is_started_with_its_settings_and_knows_its_pod() -> None:
+    container = operator_container()
+    command = " ".join(container["command"] + container["args"])
+    assert command == "camstream-operator --settings /etc/camstream/settings.yaml --http-port 8080 --log-level info"
+    fields = {entry["name"]: entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in container["env"]}
+    assert fields == {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in operator_pod()["spec"]["volumes"]}
+    assert volumes[mounts["/etc/camstream"]]["configMap"] == {"name": OPERATOR}
+    assert "emptyDir" in volumes[mounts["/tmp"]]
+
+
+def test_one_of_two_replicas_is_always_there() -> None:
+    objects = rendered()
+    spec = objects[Name("Deployment", NAMESPACE, OPERATOR)]["spec"]
+    assert spec["replicas"] == 2
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
+    assert objects[Name("PodDisruptionBudget", NAMESPACE, OPERATOR)]["spec"]["maxUnavailable"] == 1
+    [spread] = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    assert spread["labelSelector"]["matchLabels"] == spec["selector"]["matchLabels"]
+
+
+def test_probes_leave_time_for_an_answer() -> None:
+    container = operator_container()
+    [port] = container["ports"]
+    for name, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+        assert container[name] == {"httpGet": {"path": path, "port": port["name"]}, "timeoutSeconds": 5}
+    assert port["containerPort"] == 8080
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("values", "image"),
     [
-        ("crds.instal=true", "additional properties 'instal' not allowed"),
-        ("crd.install=true", "additional properties 'crd' not allowed"),
-        ("crds.keep=1", "got number, want boolean"),
+        ({"tag": "2"}, "camstream-operator:2"),
+        ({"digest": DIGEST}, f"camstream-operator@{DIGEST}"),
+        ({"repository": "registry.example/o", "tag": "2", "digest": DIGEST}, f"registry.example/o@{DIGEST}"),
     ],
 )
-def test_wrong_value_is_refused(value: str, words: str) -> None:
-    assert words in helm("template", "sample", str(CHART), *VERSION, "--set", value, fails=True)
+def test_image_is_named_by_its_tag_or_by_its_digest(values: dict[str, str], image: str) -> None:
+    assert operator_container(f"operator.image={json.dumps(values)}")["image"] == image
 
 
-def test_cluster_that_is_too_old_is_refused() -> None:
-    assert "incompatible with Kubernetes v1.31" in helm("template", "sample", str(CHART), "--kube-version", "1.31", fails=True)
+def test_operator_restarts_for_its_settings_and_for_nothing_else_of_the_values() -> None:
+    def checksum(*values: str) -> Any:
+        return operator_pod(*values)["metadata"]["annotations"]["checksum/config"]
+
+    assert checksum('worker.image.tag="2"') != checksum()
+    assert checksum("operator.replicas=3", "networkPolicy.enabled=true", "crds.install=false") == checksum()
 
 
-def test_version_of_the_chart_is_that_of_the_distribution() -> None:
-    chart = YAML(typ="safe").load(CHART / "Chart.yaml")
-    assert chart["version"] == chart["appVersion"] == __version__
+# Settings
 
 
-def test_readme_and_schema_name_every_value() -> None:
-    values = YAML(typ="safe").load(CHART / "values.yaml")
-    schema = YAML(typ="safe").load(CHART / "values.schema.json")["properties"]
-    readme = (CHART / "README.md").read_text()
-    for group, members in values.items():
-        for name in members:
-            assert name in schema[group]["properties"]
-            assert f"| `{group}.{name}` |" in readme
+def test_operator_reads_the_default_settings(tmp_path: Path) -> None:
+    settings = operator_settings(tmp_path)
+    assert settings.namespaces == []
+    assert settings.worker_image == f"camstream-worker:{__version__}"
+    assert settings.worker_image_pull_policy == "IfNotPresent"
+    assert settings.lease_name == OPERATOR
+    assert [profile.name for profile in settings.worker_classes] == ["default"]
+    assert settings.worker_classes[0].resources == ClassResources()
 
 
-def test_crds_stay_when_the_release_is_removed_and_a_new_one_takes_them_over(tmp_path: Path) -> None:
-    with running_api_server(tmp_path) as server:
-        config = f"--kubeconfig={server.kubeconfig}"
-        notes = helm("install", "sample", str(CHART), config)
-        assert "kubectl get camstream" in notes
-        helm("upgrade", "sample", str(CHART), config)
-        helm("uninstall", "sample", config)
-        crds = server.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions").body["items"]
-        assert sorted(crd["metadata"]["name"] for crd in crds) == sorted(plain_crds())
-        helm("install", "sample", str(CHART), config)
+def test_every_field_of_the_settings_reaches_the_operator(tmp_path: Path) -> None:
+    profile = {
+        "name": "network",
+        "image": "registry.example/worker:3",
+        "imagePullSecrets": ["registry"],
+        "nodeSelector": {"camera": "true"},
+        "tolerations": [{"key": "camera", "operator": "Exists"}],
+        "priorityClassName": "high",
+        "runtimeClassName": "kata",
+        "hostNetwork": True,
+        "resources": {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"cpu": "4", "memory": "2Gi"}},
+        "env": [{"name": "EPICS_CA_ADDR_LIST", "value": "172.16.0.255: yes"}],
+        "volumes": [{"name": "records", "persistentVolumeClaim": {"claimName": "records"}}],
+        "volumeMounts": [{"name": "records", "mountPath": "/records", "readOnly": True}],
+        "namespaces": ["gun"],
+    }
+    settings = operator_settings(
+        tmp_path,
+        f"workerClasses={json.dumps([{'name': 'default'}, profile])}",
+        'watchNamespaces=["gun", "1234"]',
+        'worker.image={"repository": "registry.example/worker", "tag": "2", "pullPolicy": "Always"}',
+    )
+    assert settings.namespaces == ["gun", "1234"]
+    assert settings.worker_image == "registry.example/worker:2"
+    assert settings.worker_image_pull_policy == "Always"
+    assert settings.worker_classes[1].to_full_dict() == profile
+
+
+def test_installations_side_by_side_elect_their_own_leaders(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(rendered(release="other")[Name("ConfigMap", NAMESPACE, "other-camstream-operator")]["data"]["settings.yaml"])
+    assert read_settings(file).lease_name == "other-camstream-operator"
+
+
+# Names and labels
+
+
+@pytest.mark.parametrize("release", ["camstream", "a", "1e3", "a.b", f"{'a.' * 26}b"])
+def test_every_name_is_one_that_kubernetes_takes(release: str) -> None:
+    for name in rendered(*EVERYTHING, 'watchNamespaces=["1234"]', release=release):
+        if name.kind in {"Camera", "Pipeline"}:
+            assert len(name.name) <= 40
+        if name.kind != "CustomResourceDefinition":
+            assert isinstance(name.namespace, str | None)
+            assert set(name.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+            assert len(name.name) <= 63
+
+
+def test_every_object_says_where_it_comes_from() -> None:
+    objects = rendered(*EVERYTHING)
+    for thing in (objects[name] for name in objects.keys() - crds(objects).keys()):
+        assert (
+            thing["metadata"]["labels"].items()
+            >= {
+                "app.kubernetes.io/instance": "camstream",
+                "app.kubernetes.io/part-of": "camstream",
+                "app.kubernetes.io/managed-by": "Helm",
+                "app.kubernetes.io/version": __version__,
+                "helm.sh/chart": f"camstream-{__version__}",
+            }.items()
+        )
+
+
+def test_every_selector_finds_the_operator_and_nothing_that_changes_with_a_version() -> None:
+    objects = rendered("networkPolicy.enabled=true")
+    pod = operator_pod()["metadata"]["labels"]
+    selectors = [
+        objects[Name("Deployment", NAMESPACE, OPERATOR)]["spec"]["selector"]["matchLabels"],
+        objects[Name("Service", NAMESPACE, OPERATOR)]["spec"]["selector"],
+        objects[Name("PodDisruptionBudget", NAMESPACE, OPERATOR)]["spec"]["selector"]["matchLabels"],
+        objects[Name("NetworkPolicy", NAMESPACE, OPERATOR)]["spec"]["podSelector"]["matchLabels"],
+    ]
+    for selector in selectors:
+        assert selector == selectors[0]
+        assert selector.items() <= pod.items()
+    assert not any("version" in name or "chart" in name for name in selectors[0])
+    [test_pod] = of_kind(objects, "Pod")
+    assert not selectors[0].items() <= test_pod["metadata"]["labels"].items()
+
+
+# Rights
+
+OURS = ("cameras", "pipelines", "backgrounds")
+OPERATOR_MAY = {
+    **{("camstream.dev", plural): {"list", "watch"} for plural in OURS},
+    **{("camstream.dev", f"{plural}/status"): {"patch"} for plural in OURS},
+    ("apps", "deployments"): {"get", "list", "watch", "create", "patch"},
+    ("", "services"): {"get", "list", "watch", "create", "patch"},
+    ("", "configmaps"): {"get", "list", "watch", "create", "patch"},
+    ("", "pods"): {"list", "watch", "patch"},
+    ("", "events"): {"create", "patch"},
+}
+AT_HOME = {("coordination.k8s.io", "leases"): {"get", "create", "update"}}
+
+
+def rights(role: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
+    """Verbs by group and resource; each resource is in one rule only."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for rule in role["rules"]:
+        assert rule.keys() == {"apiGroups", "resources", "verbs"}
+        for resource in rule["resources"]:
+            [group] = rule["apiGroups"]
+            assert (group, resource) not in found
+            found[group, resource] = set(rule["verbs"])
+    return found
+
+
+def bound_roles(objects: Objects) -> dict[tuple[str | None, str], dict[tuple[str, str], set[str]]]:
+    """What the operator's account may do: by namespace (none: everywhere) and name of the role."""
+    [account] = of_kind(objects, "ServiceAccount")
+    subject = {"kind": "ServiceAccount", "name": account["metadata"]["name"], "namespace": NAMESPACE}
+    found = {}
+    for binding in of_kind(objects, "ClusterRoleBinding") + of_kind(objects, "RoleBinding"):
+        assert binding["subjects"] == [subject]
+        reference, namespace = binding["roleRef"], binding["metadata"].get("namespace")
+        role = objects[Name(reference["kind"], namespace, reference["name"])]
+        found[namespace, reference["name"]] = rights(role)
+    return found
+
+
+def test_operator_may_do_everywhere_what_it_does_and_nothing_else() -> None:
+    assert bound_roles(rendered()) == {(None, OPERATOR): OPERATOR_MAY, (NAMESPACE, f"{OPERATOR}-self"): AT_HOME}
+
+
+def test_operator_of_some_namespaces_has_no_rights_in_others() -> None:
+    objects = rendered(f'watchNamespaces=["gun", "{NAMESPACE}"]')
+    assert bound_roles(objects) == {
+        ("gun", OPERATOR): OPERATOR_MAY,
+        (NAMESPACE, OPERATOR): OPERATOR_MAY,
+        (NAMESPACE, f"{OPERATOR}-self"): AT_HOME,
+    }
+
+
+def test_nothing_of_the_whole_cluster_is_needed_for_some_namespaces() -> None:
+    objects = rendered(*EVERYTHING, 'watchNamespaces=["gun"]', "crds.install=false", "rbac.aggregate=false")
+    assert {name for name in objects if name.namespace is None} == set()
+
+
+def test_rights_of_a_namespace_include_its_cameras() -> None:
+    roles = {name.name: role for name, role in rendered().items() if name.kind == "ClusterRole" and name.name != OPERATOR}
+    aggregated = {
+        name: {label.rpartition("-")[2] for label in role["metadata"]["labels"] if label.startswith("rbac.authorization.k8s.io/")}
+        for name, role in roles.items()
+    }
+    assert aggregated == {"camstream-view": {"view", "edit", "admin"}, "camstream-edit": {"edit", "admin"}}
+    assert rights(roles["camstream-view"]) == {("camstream.dev", plural): {"get", "list", "watch"} for plural in OURS}
+    writing = {"create", "update", "patch", "delete", "deletecollection"}
+    assert rights(roles["camstream-edit"]) == {("camstream.dev", plural): writing for plural in OURS}
+
+
+def test_pods_use_the_account_that_has_the_rights() -> None:
+    values = "operator.serviceAccount.create=false", 'operator.serviceAccount.name="mine"'
+    objects = rendered(*values)
+    assert operator_pod(*values)["spec"]["serviceAccountName"] == "mine"
+    assert {
+        subject["name"] for kind in ("RoleBinding", "ClusterRoleBinding") for b in of_kind(objects, kind) for subject in b["subjects"]
+    } == {"mine"}
+    assert of_kind(objects, "ServiceAccount") == []
+
+
+# Network
+
+WORKER = labels(Key("Camera", "gun", "demo"))
+
+
+def ingress(policy: dict[str, Any]) -> dict[int, Any]:
+    """Who may come in, by port; None: anybody."""
+    return {rule["ports"][0]["port"]: rule.get("from") for rule in policy["spec"]["ingress"]}
+
+
+def test_nothing_restricts_the_network_by_default() -> None:
+    assert of_kind(rendered(), "NetworkPolicy") == []
+
+
+def test_policy_of_workers_covers_every_namespace_that_is_watched() -> None:
+    objects = rendered("networkPolicy.enabled=true", 'watchNamespaces=["gun", "linac"]')
+    assert {name.namespace for name in objects if name.kind == "NetworkPolicy" and name.name == "camstream-workers"} == {"gun", "linac"}
+    everywhere = rendered("networkPolicy.enabled=true")
+    assert {name.namespace for name in everywhere if name.kind == "NetworkPolicy"} == {NAMESPACE}
+
+
+def test_streams_are_for_anybody_and_status_for_the_operator_alone() -> None:
+    policy = rendered("networkPolicy.enabled=true")[Name("NetworkPolicy", NAMESPACE, "camstream-workers")]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= WORKER.items()
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    allowed = ingress(policy)
+    assert set(allowed) == {STREAM_PORT, HTTP_PORT}
+    assert allowed[STREAM_PORT] is None
+    [peer] = allowed[HTTP_PORT]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}
+    assert peer["podSelector"]["matchLabels"].items() <= operator_pod()["metadata"]["labels"].items()
+
+
+def test_pipelines_and_the_test_read_streams_that_few_others_may_read() -> None:
+    peer = '{"namespaceSelector": {"matchLabels": {"viewers": "true"}}}'
+    objects = rendered("networkPolicy.enabled=true", f"networkPolicy.workers.streamFrom=[{peer}]", 'watchNamespaces=["gun"]')
+    workers, test, other = ingress(objects[Name("NetworkPolicy", "gun", "camstream-workers")])[STREAM_PORT]
+    assert workers.keys() == {"podSelector"}
+    assert workers["podSelector"]["matchLabels"].items() <= WORKER.items()
+    [test_pod] = of_kind(objects, "Pod")
+    assert test["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": test_pod["metadata"]["namespace"]}
+    assert test["podSelector"]["matchLabels"].items() <= test_pod["metadata"]["labels"].items()
+    assert other == json.loads(peer)
+
+
+def test_operator_reaches_dns_the_api_server_and_the_status_of_workers() -> None:
+    egress = rendered("networkPolicy.enabled=true")[Name("NetworkPolicy", NAMESPACE, OPERATOR)]["spec"]["egress"]
+    assert [[port["port"] for port in rule["ports"]] for rule in egress] == [[53, 53], [443, 6443], [HTTP_PORT]]
+    [peer] = egress[2]["to"]
+    assert peer["namespaceSelector"] == {}
+    assert peer["podSelector"]["matchLabels"].items() <= WORKER.items()
+
+
+# Backgrounds
+
+
+def test_volume_for_backgrounds_is_made_on_request_and_outlives_the_chart() -> None:
+    assert of_kind(rendered(), "PersistentVolumeClaim") == []
+    [volume] = of_kind(rendered("backgrounds.persistence.enabled=true"), "PersistentVolumeClaim")
+    assert volume["metadata"]["annotations"] == {KEEP: "keep"}
+    assert volume["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
+
+
+# helm test
+
+
+@pytest.mark.parametrize(("watched", "namespace"), [("[]", NAMESPACE), (f'["gun", "{NAMESPACE}"]', NAMESPACE), ('["gun", "linac"]', "gun")])
+def test_helm_test_reads_its_own_pipeline_where_the_operator_looks(watched: str, namespace: str) -> None:
+    objects = rendered(f"watchNamespaces={watched}")
+    [camera], [pipeline], [pod] = (of_kind(objects, kind) for kind in ("Camera", "Pipeline", "Pod"))
+    assert parse_object(pipeline).metadata.namespace == parse_object(camera).metadata.namespace == namespace
+    assert pipeline["spec"]["input"]["camera"]["name"] == camera["metadata"]["name"]
+    [container] = pod["spec"]["containers"]
+    stream = next(entry["value"] for entry in container["env"] if entry["name"] == "STREAM")
+    key = Key("Pipeline", namespace, pipeline["metadata"]["name"])
+    assert stream == f"tcp://{child_name(key)}.{namespace}.svc:{STREAM_PORT}"
+    # Where `helm test --logs` looks.
+    assert pod["metadata"]["namespace"] == NAMESPACE
+
+
+def test_helm_test_makes_the_camera_before_its_reader_and_leaves_nothing() -> None:
+    hooks = [thing["metadata"]["annotations"] for kind in ("Camera", "Pipeline", "Pod") for thing in of_kind(rendered(), kind)]
+    assert {hook["helm.sh/hook"] for hook in hooks} == {"test"}
+    assert {hook["helm.sh/hook-delete-policy"] for hook in hooks} == {"before-hook-creation,hook-succeeded"}
+    weights = [int(hook.get("helm.sh/hook-weight", "0")) for hook in hooks]
+    assert weights == sorted(set(weights))
+
+
+def test_helm_test_reads_frames(tmp_path: Path) -> None:
+    objects = rendered("test.frames=3")
+    [camera], [pipeline], [pod] = (of_kind(objects, kind) for kind in ("Camera", "Pipeline", "Pod"))
+    write(tmp_path / "test.yaml", camera, pipeline)
+    [container] = pod["spec"]["containers"]
+    with local_run(tmp_path, str(tmp_path / "test.yaml")) as run:
+        streams = wait_for(
+            "the pipeline has a stream", lambda: [v.address for s in running(run.state) for v in s.objects if v.kind == "Pipeline"]
+        )
+        # The same script and variables, but for the address of the stream.
+        variables = {entry["name"]: entry["value"] for entry in container["env"]} | {"STREAM": str(streams[0])}
+        path = os.pathsep.join([str(Path(CAMSTREAM).parent), os.environ["PATH"]])
+        command = [*container["command"], *container["args"]]
+        done = subprocess.run(command, env=os.environ | variables | {"PATH": path}, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("pulse ") == 3
+    assert "x_fit_mean" in done.stdout

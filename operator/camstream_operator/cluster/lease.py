@@ -71,6 +71,7 @@ class Elector:
         self._clock, self._sleep = clock, sleep
         self._lease: dict[str, Any] | None = None
         self._exists = False
+        self._may_hold = False
         self._changed_at = 0.0
         self._renewed_at: float | None = None
         self._told: str | None = None
@@ -109,16 +110,29 @@ class Elector:
                 raise self._lost(f"could not be renewed for {RENEW_DEADLINE_S:g} s: {self._told or 'this process stood still'}")
 
     async def release(self) -> None:
-        """Stop leading, and let a standby take over at once. Does nothing where another holds the lease; never raises an `ApiError`."""
+        """Stop leading, and let a standby take over at once. Leaves the lease of another alone; never raises an `ApiError`."""
         self._renewed_at = None
+        if not self._may_hold:
+            return
         try:
             async with asyncio.timeout(RELEASE_S):
-                # Read anew: a request that was given up on its way may have made us the holder.
-                await self._look()
-                if self._exists and self.holder == self.identity:
-                    await self._write(holder="", duration_s=RELEASED_DURATION_S)
+                await self._give_back()
         except FAILURES as error:
             log.warning("lease %s: cannot give it back, so a standby takes over in %d s: %s", self._label, LEASE_DURATION_S, _words(error))
+
+    async def _give_back(self) -> None:
+        while True:
+            # Read anew: a request that was given up on its way may have made us the holder, or may do so yet.
+            await self._look()
+            if self._exists and self.holder == self.identity:
+                try:
+                    await self._write(holder="", duration_s=RELEASED_DURATION_S)
+                except ApiError as error:
+                    if error.status != CONFLICT:
+                        raise
+                    continue
+            self._may_hold = False
+            return
 
     async def _try_for(self, seconds: float) -> bool:
         """Take or renew the lease, if that is possible; whether it was."""
@@ -138,6 +152,7 @@ class Elector:
         for _ in range(2):
             if self._held_by_another() or (renewing and self.holder != self.identity):
                 return False
+            self._may_hold = True
             try:
                 await self._write(self.identity, LEASE_DURATION_S)
             except ApiError as error:

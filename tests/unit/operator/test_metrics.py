@@ -1,0 +1,86 @@
+"""What Prometheus reads."""
+
+import re
+from dataclasses import dataclass
+
+from clocks import Clock
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+
+from camstream_operator.metrics import Metrics
+from camstream_operator.queue import WorkQueue
+
+NAME = "camstream_operator_"
+
+
+@dataclass
+class Figures:
+    dropped: int = 0
+    round_trip_s: float | None = None
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(NAME + name, labels)
+
+
+def test_every_metric_has_the_prefix_and_is_not_in_the_global_registry() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.watch(WorkQueue(), Figures(), Figures(round_trip_s=0.1))
+    names = set(re.findall(r"^# TYPE (\w+)", generate_latest(metrics.registry).decode(), re.M))
+    assert names >= {
+        NAME + name
+        for name in (
+            "reconcile_total",
+            "reconcile_duration_seconds",
+            "queue_depth",
+            "queue_oldest_age_seconds",
+            "queue_retries_total",
+            "api_requests_total",
+            "status_writes_total",
+            "children_applied_total",
+            "ghosts_removed_total",
+            "watch_last_event_age_seconds",
+            "leader",
+            "lease_transitions_total",
+            "events_dropped_total",
+            "canary_round_trip_seconds",
+            "event_loop_lag_seconds",
+            "build_info",
+        )
+    }
+    assert {name for name in names if not name.startswith(NAME)} == set()
+    assert NAME not in generate_latest(REGISTRY).decode()
+
+
+def test_two_operators_in_one_process_do_not_share_numbers() -> None:
+    one, other = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+    one.reconciles.labels("Camera", "success").inc()
+    assert value(one, "reconcile_total", kind="Camera", result="success") == 1
+    assert value(other, "reconcile_total", kind="Camera", result="success") == 0
+
+
+def test_numbers_of_the_others_are_read_when_they_are_asked_for() -> None:
+    clock = Clock()
+    metrics, queue, recorder, canary = Metrics(CollectorRegistry(), clock), WorkQueue[str](clock), Figures(), Figures()
+    metrics.watch(queue, recorder, canary)
+    assert (value(metrics, "queue_depth"), value(metrics, "canary_round_trip_seconds")) == (0, None)
+    queue.add("a")
+    queue.add("b")
+    clock.now += 3
+    recorder.dropped, canary.round_trip_s = 5, 0.25
+    assert (value(metrics, "queue_depth"), value(metrics, "queue_oldest_age_seconds")) == (2, 3)
+    assert (value(metrics, "queue_adds_total"), value(metrics, "queue_retries_total")) == (2, 0)
+    assert (value(metrics, "events_dropped_total"), value(metrics, "canary_round_trip_seconds")) == (5, 0.25)
+    assert queue.take() == "a"
+    queue.failed("a")
+    assert (value(metrics, "queue_depth"), value(metrics, "queue_retries_total")) == (1, 1)
+
+
+def test_age_of_a_watch_grows_until_it_shows_something() -> None:
+    clock = Clock()
+    metrics = Metrics(CollectorRegistry(), clock)
+    assert value(metrics, "watch_last_event_age_seconds", kind="Camera") is None
+    metrics.event_seen("Camera")
+    clock.now += 40
+    assert value(metrics, "watch_last_event_age_seconds", kind="Camera") == 40
+    metrics.event_seen("Camera")
+    assert value(metrics, "watch_last_event_age_seconds", kind="Camera") == 0
