@@ -198,8 +198,8 @@ class Leader:
             kopf.operator(
                 registry=registry_of(self._feed, self._api.credentials),
                 settings=watch_settings(),
-                # Otherwise kopf would ask for the name of our user, who has none.
-                identity=self._elector.identity,  # type: ignore[arg-type] - a type of its own that it does not export
+                # A type of its own that kopf does not export; without it, it asks for the name of our user, who has none.
+                identity=self._elector.identity,  # type: ignore[arg-type]
                 clusterwide=not self._settings.namespaces,
                 namespaces=self._settings.namespaces,
                 ready_flag=ready,

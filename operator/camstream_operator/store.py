@@ -67,14 +67,19 @@ class Store:
         metadata = found["metadata"]
         key = Key(kind, metadata.get("namespace") or "", metadata["name"])
         version, old = int(metadata["resourceVersion"]), self._entries.get(key)
-        if old is not None and old.version >= version and old.uid == metadata["uid"]:
+        if old is not None and old.version >= version:
+            # Known, or a late word about what has changed, or was deleted and made anew, since.
             return set()
         entry = Entry(version, metadata["uid"], metadata.get("generation", 0), _compact(kind, found), _owner(key, metadata))
         self._entries[key] = entry
         if old is not None and old.body == entry.body and old.uid == entry.uid:
             return set()
         self._index(key, old, entry)
-        return self._concerned(key, entry, whole=old is None or (old.uid, old.generation) != (entry.uid, entry.generation))
+        concerned = self._concerned(key, entry, whole=old is None or (old.uid, old.generation) != (entry.uid, entry.generation))
+        if old is not None:
+            # Also those to whom it belonged until now.
+            concerned |= self._concerned(key, old, whole=old.uid != entry.uid)
+        return concerned
 
     def remove(self, kind: str, namespace: str, name: str, uid: str | None = None) -> set[Key]:
         """Forget an object that is gone.

@@ -28,6 +28,7 @@ def build_children(thing: Camera | Pipeline, config: WorkerConfig, settings: Set
 
     :param running: whether there shall be a worker now
     :raises ClassNotAllowed: if the object asks for a worker class that it cannot have
+    :raises SpecError: if it asks for more memory or cores than it may use
     """
     deployment = _deployment(thing, config, settings, running)
     return [_finished(manifest) for manifest in (_config_map(thing, config), _service(thing), deployment)]
@@ -81,14 +82,15 @@ def _service(thing: Camera | Pipeline) -> Manifest:
 
 def _deployment(thing: Camera | Pipeline, config: WorkerConfig, settings: Settings, running: bool) -> Manifest:
     key = Key.of(thing)
-    template = pod_template(thing, config, settings.worker_class(thing.spec.worker.class_name, key.namespace), settings)
+    profile = settings.worker_class(thing.spec.worker.class_name, key.namespace)
+    template = pod_template(thing, config, profile, settings)
     template["metadata"]["labels"] = labels(key)
     spec: Manifest = {
         "replicas": 1 if running else 0,
         "revisionHistoryLimit": 2,
         "selector": {"matchLabels": selector(key)},
         "strategy": {"type": "Recreate"}
-        if replace_first(thing)
+        if replace_first(thing, profile)
         else {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "template": template,
     }

@@ -6,6 +6,7 @@ points out.
 
 from typing import Any, Final
 
+from camstream.errors import SpecError
 from camstream.names import HTTP_PORT, STREAM_PORT
 from camstream.spec.fields import InputMode, OutputMode
 from camstream.spec.key import Key
@@ -26,7 +27,10 @@ Part = dict[str, Any]
 
 
 def pod_template(thing: Camera | Pipeline, config: WorkerConfig, profile: WorkerClass, settings: Settings) -> Part:
-    """Of the Deployment, without labels."""
+    """Of the Deployment, without labels.
+
+    :raises SpecError: if the object asks for more than it may use
+    """
     spec: Part = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -57,10 +61,10 @@ def pod_template(thing: Camera | Pipeline, config: WorkerConfig, profile: Worker
     return {"metadata": {"annotations": {IDENTITY: config.identity()}}, "spec": spec}
 
 
-def replace_first(thing: Camera | Pipeline) -> bool:
+def replace_first(thing: Camera | Pipeline, profile: WorkerClass) -> bool:
     """Whether the old worker must be gone before the new one comes: where two at once would share out frames or ports."""
     output = thing.spec.output
-    if output.mode is OutputMode.PUSH or output.connect:
+    if output.mode is OutputMode.PUSH or output.connect or profile.host_network:
         return True
     if isinstance(thing, Pipeline):
         return thing.spec.input.mode is InputMode.PULL
@@ -81,7 +85,13 @@ def _container(thing: Camera | Pipeline, profile: WorkerClass, settings: Setting
             {"name": "stream", "containerPort": STREAM_PORT, "protocol": "TCP"},
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
         ],
-        "startupProbe": {"httpGet": {"path": "/healthz", **probe}, "periodSeconds": 1, "failureThreshold": 120, "timeoutSeconds": 5},
+        "startupProbe": {
+            "httpGet": {"path": "/healthz", **probe},
+            "initialDelaySeconds": 1,
+            "periodSeconds": 1,
+            "failureThreshold": 120,
+            "timeoutSeconds": 5,
+        },
         "readinessProbe": {"httpGet": {"path": "/readyz", **probe}, "periodSeconds": 2, "timeoutSeconds": 5},
         "livenessProbe": {"httpGet": {"path": "/healthz", **probe}, "periodSeconds": 10, "failureThreshold": 4, "timeoutSeconds": 5},
         "resources": _resources(thing, profile),
@@ -102,12 +112,20 @@ def _container(thing: Camera | Pipeline, profile: WorkerClass, settings: Setting
 
 
 def _resources(thing: Camera | Pipeline, profile: WorkerClass) -> Part:
-    """Those of the class, each replaced by what the object says. Nothing asks for more than it may use."""
+    """Those of the class, each replaced by what the object says. Nothing asks for more than it may use.
+
+    :raises SpecError: if the object asks for more than that
+    """
     asked = thing.spec.worker
     limits = profile.resources.limits.to_dict() | asked.limits.to_dict()
-    requests = profile.resources.requests.to_dict()
-    for name in requests.keys() & limits.keys():
-        if bytes_or_cores(requests[name]) > bytes_or_cores(limits[name]):
-            requests[name] = limits[name]
-    requests |= asked.requests.to_dict()
+    requests = profile.resources.requests.to_dict() | asked.requests.to_dict()
+    for name in sorted(requests.keys() & limits.keys()):
+        if bytes_or_cores(requests[name]) <= bytes_or_cores(limits[name]):
+            continue
+        if name in asked.requests.to_dict():
+            raise SpecError(
+                f"spec.worker.requests.{name} {requests[name]} is more than the limit of {limits[name]}; "
+                f"set spec.worker.limits.{name} to as much, or request less"
+            )
+        requests[name] = limits[name]
     return {name: part for name, part in (("limits", limits), ("requests", requests)) if part}

@@ -1,7 +1,7 @@
 """Kubernetes quantities as numbers."""
 
 import re
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 FACTORS: Final = {
@@ -23,8 +23,12 @@ def bytes_or_cores(text: str) -> Decimal:
 
 
 def same_quantity(one: object, other: object) -> bool:
-    """Whether both are quantities, and the same: the API server writes ``0.5`` as ``500m``."""
+    """Whether both are quantities, and the same: the API server writes ``0.5`` as ``500m``, and rounds up to thousandths."""
     try:
-        return isinstance(one, str) and isinstance(other, str) and bytes_or_cores(one) == bytes_or_cores(other)
+        return isinstance(one, str) and isinstance(other, str) and _as_stored(one) == _as_stored(other)
     except ValueError:
         return False
+
+
+def _as_stored(text: str) -> Decimal:
+    return (bytes_or_cores(text) / FACTORS["m"]).to_integral_value(ROUND_CEILING)

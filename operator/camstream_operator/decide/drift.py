@@ -9,8 +9,11 @@ from camstream_operator.build.quantity import same_quantity
 def difference(desired: Any, found: Any, path: str = "") -> str | None:
     """The first place where something is not as desired, or None. What is found beside it is none of our business.
 
-    Lists must agree item by item: those in our manifests are kept in their order.
+    Lists must agree item by item: those in our manifests are kept in their order. What is empty need not be there: Kubernetes leaves out
+    texts and flags of no value.
     """
+    if found is None and not desired:
+        return None
     if isinstance(desired, Mapping):
         if not isinstance(found, Mapping):
             return path
@@ -21,7 +24,7 @@ def difference(desired: Any, found: Any, path: str = "") -> str | None:
             return path
         places = (difference(value, found[i], f"{path}[{i}]") for i, value in enumerate(desired))
         return next((place for place in places if place is not None), None)
-    return None if desired == found or (desired is False and found is None) or same_quantity(desired, found) else path
+    return None if desired == found or same_quantity(desired, found) else path
 
 
 def owner_uid(child: Mapping[str, Any]) -> str | None:

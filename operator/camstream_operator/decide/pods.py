@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -15,6 +15,8 @@ Body = Mapping[str, Any]
 
 CANNOT_PULL: Final = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 CANNOT_START: Final = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun")
+NEVER_RAN: Final = ("StartError", "ContainerCannotRun")
+"""Reasons of an end that came before the worker's first word."""
 OUT_OF_MEMORY: Final = "OOMKilled"
 
 
@@ -86,16 +88,22 @@ def obstacle_of_pod(pod: Body) -> Finding | None:
                 f"image {pod['spec']['image']!r} cannot be pulled on node {pod['spec']['nodeName']}; see that it exists, and correct it "
                 f"in the worker class or add a pull secret there",
             )
-        if reason in CANNOT_START:
-            return Finding(FALSE, reason, f"the container cannot be started: {waiting.get('message') or reason}")
+        # Between two tries it waits for other reasons; how the last try ended stays.
+        ended = next(_ends(container), {})
+        told = ended if ended.get("reason") in NEVER_RAN else waiting
+        if told.get("reason") in CANNOT_START and "running" not in container["state"]:
+            return Finding(FALSE, told["reason"], f"the container cannot be started: {told.get('message') or told['reason']}")
     return None
 
 
 def exit_of_pod(pod: Body) -> ExitStatus | None:
-    """How the worker of a pod ended the last time, in its own words where it left some."""
+    """How the worker of a pod failed the last time, in its own words where it left some.
+
+    An end without an error is none: it was asked to stop, and Kubernetes starts it again where it is wanted.
+    """
     for container in pod["status"]["containerStatuses"]:
-        ended = container["state"].get("terminated") or container["lastState"].get("terminated")
-        if ended is None:
+        ended = next(_ends(container), None)
+        if ended is None or ended.get("exitCode") == 0:
             continue
         code, text = ended.get("exitCode"), (ended.get("message") or "").strip()
         if ended.get("reason") == OUT_OF_MEMORY:
@@ -124,7 +132,7 @@ def obstacle_of_deployment(deployment: Body | None) -> Finding | None:
 def refusal(message: str, what: str) -> Finding:
     """A refusal of the API server in words that say what to do, and that stay the same while it lasts."""
     # The name of a pod is new with each try.
-    told = re.sub(r'^\S+ "[^"]*" is forbidden: ', "", message)
+    told = re.sub(r'^\S+ "[^"]*" is (forbidden|invalid): ', "", message)
     if "exceeded quota" in told:
         quota = re.search(r"exceeded quota: ([^,]+)", told)
         name = quota[1] if quota else "unknown"
@@ -145,6 +153,11 @@ def _container(status: Body) -> dict[str, Any] | None:
                 "lastState": _state(container.get("lastState")),
             }
     return None
+
+
+def _ends(container: Body) -> Iterator[dict[str, Any]]:
+    """How its last runs ended, newest first."""
+    return (state["terminated"] for state in (container["state"], container["lastState"]) if "terminated" in state)
 
 
 def _state(state: Body | None) -> dict[str, Any]:

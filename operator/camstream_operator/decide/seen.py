@@ -48,37 +48,35 @@ def see(
     if stopped(thing):
         pods = []
     pod, wanted = worker_pod(pods, config.identity() if isinstance(config, WorkerConfig) else None)
-    report = report_of(pod["metadata"]["uid"]) if pod else None
-    replaced = False
-    if report is None and (old := _still_there(pods, report_of)) is not None:
-        # A new worker is on its way, and the one before goes on until then.
-        report, replaced = report_of(old["metadata"]["uid"]), True
+    # A new worker may be on its way, and the one before goes on until then.
+    reporter = next((one for one in (pod, *pods) if one and report_of(one["metadata"]["uid"])), None)
+    report = report_of(reporter["metadata"]["uid"]) if reporter else None
     ended = exit_of_pod(pod) if pod else None
+    obstacle = _obstacle(pod if pod is not reporter else None, deployment, ended, silent)
     seen = Seen(
         report=report,
         exit=ended,
-        obstacle=_obstacle(pod, deployment, ended, silent) if report is None or replaced else None,
-        deployed=failed or (DEPLOYED if deployment else NOT_DEPLOYED),
+        obstacle=obstacle if report is None else None,
+        # While a worker goes on, this is where it shows that the next one cannot.
+        deployed=failed or (obstacle if report else None) or (DEPLOYED if deployment else NOT_DEPLOYED),
         paused=paused,
-        replaced=replaced or (pod is not None and not wanted),
+        replaced=pod is not None and (reporter not in (pod, None) or not wanted),
         worker=WorkerStatus(
             pod_name=pod["metadata"]["name"] if pod else None,
             node_name=pod["spec"]["nodeName"] if pod else None,
             restarts=restarts(pod) if pod else 0,
         ),
         address=stream_address(thing),
-        external_address=_external_address(thing, service, pod),
+        external_address=_external_address(thing, service, reporter or pod),
     )
     if isinstance(config, WorkerConfig) and completed(thing, config, thing.status):
         last = thing.status.worker.last_exit
         return replace(seen, report=None, obstacle=None, exit=last or ExitStatus(reason="Completed", exit_code=0))
     if report is not None and report.phase is Phase.COMPLETED:
-        return replace(seen, report=None, exit=ExitStatus(reason="Completed", exit_code=0, message=report.message))
+        # With another configuration it would be taken for the end of one that never ran.
+        done = isinstance(config, WorkerConfig) and report.config.applied_hash == config.digest()
+        return replace(seen, report=None, exit=ExitStatus(reason="Completed", exit_code=0, message=report.message) if done else None)
     return seen
-
-
-def _still_there(pods: list[Body], report_of: Callable[[str], WorkerReport | None]) -> Body | None:
-    return next((pod for pod in pods if report_of(pod["metadata"]["uid"]) is not None), None)
 
 
 def _obstacle(pod: Body | None, deployment: Body | None, ended: ExitStatus | None, silent: Callable[[str], bool]) -> Finding | None:
