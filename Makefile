@@ -10,11 +10,20 @@ RUNTIME := .venv/.runtime-installed
 KERNELS := .venv/.kernels-compiled
 DEV := .venv/.dev-installed
 ROOTS := common worker operator tests
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --fork-strategy fewest
+
+# What the images are called, as in `make images IMAGE_TAG=latest WORKER_IMAGE=registry.example.org/camstream-worker`.
+OPERATOR_IMAGE ?= camstream-operator
+WORKER_IMAGE ?= camstream-worker
+IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+DOCKER ?= docker
+# More arguments of docker build, such as --network host or --platform.
+DOCKER_BUILD_ARGS ?=
 
 # numpy's and bitshuffle's threads spin against each other; tests and benchmarks measure one core each.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test check e2e bench bench-long generate screenshots format lock clean
+.PHONY: help demo test check images e2e bench bench-long generate screenshots format lock clean
 
 help: ## Show this list
 	@echo "camstream: live cameras as resources. Start with 'make demo'."
@@ -33,6 +42,10 @@ check: $(DEV) ## Format, lint, types, import contracts, and that generated files
 	$(BIN)/lint-imports
 	$(BIN)/camstream check configs
 	$(BIN)/pytest -q tests/unit/test_generated.py
+
+images: ## Build the images camstream-operator and camstream-worker (needs docker)
+	$(DOCKER) build $(DOCKER_BUILD_ARGS) -f Dockerfile.operator -t $(OPERATOR_IMAGE):$(IMAGE_TAG) .
+	$(DOCKER) build $(DOCKER_BUILD_ARGS) -f Dockerfile.worker -t $(WORKER_IMAGE):$(IMAGE_TAG) .
 
 e2e: $(DEV) ## Run the product as a user would, from the outside
 	@$(BIN)/pytest tests/e2e
@@ -53,10 +66,13 @@ format: $(DEV) ## Format the sources and mend what can be mended by itself
 screenshots: $(DEV) ## Run the demo, look at its page in a headless Chromium, and write docs/images
 	@$(BIN)/python -m tests.browser.screenshots
 
-lock: $(DEV) ## Resolve the dependencies anew and write the two lock files
+lock: $(DEV) ## Resolve the dependencies anew and write the four lock files
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --fork-strategy fewest pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --fork-strategy fewest pyproject.toml --group dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+# bitshuffle asks for what builds it, and for h5py, which it uses for files only.
+	$(COMPILE) --group operator-image -c requirements.lock --no-emit-package cython --no-emit-package setuptools --no-emit-package h5py -o requirements-operator.lock
+	$(COMPILE) --group worker-image -c requirements.lock --no-emit-package cython --no-emit-package setuptools -o requirements-worker.lock
 
 clean: ## Remove .venv and everything that was built
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

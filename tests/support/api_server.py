@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,25 +36,86 @@ class Answer:
 
 @dataclass(frozen=True)
 class ApiServer:
-    """A running API server, where everything is allowed to the one user that there is."""
+    """A running API server, where everything is allowed to the user of ``kubeconfig``."""
 
     url: str
     certificate: Path
     kubeconfig: Path
+    process: "Process"
+    """The kube-apiserver, which may be stopped and started again: what is stored stays."""
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Answer:
         """Send one request; an HTTP error is an answer like any other."""
-        context = ssl.create_default_context(cafile=str(self.certificate))
-        context.check_hostname = False
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": content_type, "Accept": "application/json"}
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, context=context, timeout=30) as response:
+            with urllib.request.urlopen(request, context=self.context(), timeout=30) as response:
                 return Answer(response.status, json.loads(response.read()))
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, json.loads(error.read()))
+
+    def context(self) -> ssl.SSLContext:
+        """For connections to it."""
+        found = ssl.create_default_context(cafile=str(self.certificate))
+        found.check_hostname = False
+        return found
+
+    def start(self) -> None:
+        """Start it, also once more, and wait until it answers."""
+        self.process.start()
+        wait_for("kube-apiserver is ready", lambda: _ready(self), timeout_s=90)
+
+    def kubeconfig_of(self, user: str) -> Path:
+        """For one of the ``users`` that it was started with."""
+        found = self.kubeconfig.with_name(f"kubeconfig-{user.replace(':', '-')}")
+        write_kubeconfig(found, self.url, self.certificate, token_of(user))
+        return found
+
+
+class Process:
+    """A program that can be started more than once, with one log."""
+
+    def __init__(self, command: Sequence[str | Path], log: Path) -> None:
+        self._command, self.log = list(command), log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as file:
+            self._process = subprocess.Popen(self._command, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+
+    def ended(self) -> int | None:
+        """Its exit code, once it has ended."""
+        return self._process.poll() if self._process else None
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(20)
+
+
+def token_of(user: str) -> str:
+    return f"{TOKEN}-{user}"
+
+
+def write_kubeconfig(file: Path, url: str, certificate: Path | None, token: str) -> None:
+    """:param certificate: None for a server that speaks plain HTTP"""
+    cluster = {"server": url} | ({"certificate-authority": str(certificate)} if certificate else {})
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "tester", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "tester"}}],
+        "current-context": "test",
+    }
+    file.write_text(json.dumps(content))
 
 
 def binary(name: str) -> str:
@@ -73,76 +134,64 @@ def binary(name: str) -> str:
 
 
 @contextmanager
-def running_api_server(folder: Path) -> Iterator[ApiServer]:
+def running_api_server(
+    folder: Path, *arguments: str, users: Mapping[str, Sequence[str]] | None = None, authorization: str = "AlwaysAllow"
+) -> Iterator[ApiServer]:
     """Start etcd and kube-apiserver, and stop both at the end.
 
     :param folder: for their data and logs; empty
+    :param arguments: more of them for kube-apiserver
+    :param users: names of more users, with their groups
     """
-    etcd, api_server, kubectl = binary("etcd"), binary("kube-apiserver"), binary("kubectl")
+    etcd, api_server = binary("etcd"), binary("kube-apiserver")
     etcd_url, peer_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
     port = free_port()
-    url = f"https://127.0.0.1:{port}"
-    server = ApiServer(url, folder / "apiserver.crt", folder / "kubeconfig")
-    _write_keys(folder)
+    _write_keys(folder, users or {})
+    database = Process(
+        [
+            etcd,
+            f"--data-dir={folder / 'etcd'}",
+            f"--listen-client-urls={etcd_url}",
+            f"--advertise-client-urls={etcd_url}",
+            f"--listen-peer-urls={peer_url}",
+            f"--initial-advertise-peer-urls={peer_url}",
+            f"--initial-cluster=default={peer_url}",
+            "--unsafe-no-fsync",
+        ],
+        folder / "etcd.log",
+    )
+    process = Process(
+        [
+            api_server,
+            f"--etcd-servers={etcd_url}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={port}",
+            f"--cert-dir={folder}",
+            f"--token-auth-file={folder / 'tokens.csv'}",
+            f"--authorization-mode={authorization}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={folder / 'accounts.key'}",
+            f"--service-account-signing-key-file={folder / 'accounts.key'}",
+            "--service-cluster-ip-range=10.0.0.0/20",
+            "--disable-admission-plugins=ServiceAccount",
+            *arguments,
+        ],
+        folder / "kube-apiserver.log",
+    )
+    server = ApiServer(f"https://127.0.0.1:{port}", folder / "apiserver.crt", folder / "kubeconfig", process)
+    write_kubeconfig(server.kubeconfig, server.url, server.certificate, TOKEN)
     with ExitStack() as stack:
-        stack.enter_context(
-            _process(
-                [
-                    etcd,
-                    f"--data-dir={folder / 'etcd'}",
-                    f"--listen-client-urls={etcd_url}",
-                    f"--advertise-client-urls={etcd_url}",
-                    f"--listen-peer-urls={peer_url}",
-                    f"--initial-advertise-peer-urls={peer_url}",
-                    f"--initial-cluster=default={peer_url}",
-                    "--unsafe-no-fsync",
-                ],
-                folder / "etcd.log",
-            )
-        )
-        process = stack.enter_context(
-            _process(
-                [
-                    api_server,
-                    f"--etcd-servers={etcd_url}",
-                    "--bind-address=127.0.0.1",
-                    "--advertise-address=127.0.0.1",
-                    f"--secure-port={port}",
-                    f"--cert-dir={folder}",
-                    f"--token-auth-file={folder / 'tokens.csv'}",
-                    "--authorization-mode=AlwaysAllow",
-                    "--service-account-issuer=https://kubernetes.default.svc",
-                    f"--service-account-key-file={folder / 'accounts.key'}",
-                    f"--service-account-signing-key-file={folder / 'accounts.key'}",
-                    "--service-cluster-ip-range=10.0.0.0/24",
-                    "--disable-admission-plugins=ServiceAccount",
-                ],
-                folder / "kube-apiserver.log",
-            )
-        )
-        wait_for("kube-apiserver is ready", lambda: _ready(server, process, folder), timeout_s=90)
-        _write_kubeconfig(kubectl, server)
+        stack.callback(database.stop)
+        database.start()
+        stack.callback(process.stop)
+        server.start()
         yield server
 
 
-@contextmanager
-def _process(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(20)
-
-
-def _ready(server: ApiServer, process: "subprocess.Popen[bytes]", folder: Path) -> bool:
-    if process.poll() is not None:
-        raise AssertionError(f"kube-apiserver ended with {process.returncode}:\n{(folder / 'kube-apiserver.log').read_text()[-4000:]}")
+def _ready(server: ApiServer) -> bool:
+    if (code := server.process.ended()) is not None:
+        raise AssertionError(f"kube-apiserver ended with {code}:\n{server.process.log.read_text()[-4000:]}")
     if not server.certificate.exists():
         return False
     try:
@@ -152,19 +201,10 @@ def _ready(server: ApiServer, process: "subprocess.Popen[bytes]", folder: Path) 
         return False
 
 
-def _write_keys(folder: Path) -> None:
-    (folder / "tokens.csv").write_text(f'{TOKEN},tester,tester,"system:masters"\n')
+def _write_keys(folder: Path, users: Mapping[str, Sequence[str]]) -> None:
+    others = "".join(f'{token_of(user)},{user},{user},"{",".join(groups)}"\n' for user, groups in users.items())
+    (folder / "tokens.csv").write_text(f'{TOKEN},tester,tester,"system:masters"\n{others}')
     # The shortest private key that there is: 32 random bytes on the curve P-256, as SEC 1 says.
     der = bytes.fromhex("30310201010420") + secrets.token_bytes(32) + bytes.fromhex("a00a06082a8648ce3d030107")
     body = base64.b64encode(der).decode()
     (folder / "accounts.key").write_text(f"-----BEGIN EC PRIVATE KEY-----\n{body}\n-----END EC PRIVATE KEY-----\n")
-
-
-def _write_kubeconfig(kubectl: str, server: ApiServer) -> None:
-    def configure(*arguments: str) -> None:
-        subprocess.run([kubectl, f"--kubeconfig={server.kubeconfig}", "config", *arguments], check=True, stdout=subprocess.DEVNULL)
-
-    configure("set-cluster", "test", f"--server={server.url}", f"--certificate-authority={server.certificate}")
-    configure("set-credentials", "tester", f"--token={TOKEN}")
-    configure("set-context", "test", "--cluster=test", "--user=tester")
-    configure("use-context", "test")
