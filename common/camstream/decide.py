@@ -196,7 +196,7 @@ def _config_applied(config: WorkerConfig | SpecError, seen: Seen, asleep: Findin
         return Finding(UNKNOWN, asleep.reason if asleep else "NotRunning")
     if report.config.applied_hash == config.digest():
         return Finding(TRUE, "Applied")
-    if seen.replaced:
+    if seen.replaced and not seen.paused:
         return Finding(FALSE, "RollingOut", "a new worker with this configuration takes over when it is ready")
     if report.config.rejected_hash == config.digest():
         return Finding(FALSE, "Rejected", f"{report.config.rejected_reason or 'refused'}; the configuration before goes on")
@@ -208,6 +208,8 @@ def _input_connected(report: WorkerReport | None, asleep: Finding | None) -> Fin
         return Finding(UNKNOWN, asleep.reason if asleep else "NotRunning")
     if report.input.connected:
         return Finding(TRUE, "FramesArrive")
+    if report.phase is Phase.STARTING:
+        return Finding(FALSE, "Starting", report.input.message)
     return Finding(FALSE, "NoFrames", report.input.message or f"no frames from {report.input.address}; see that it runs and sends")
 
 

@@ -80,6 +80,44 @@ class StreamOutput(Spec):
     header: Header = Header()
 
 
+class FileLayout(StrEnum):
+    """Where in the file things are."""
+
+    DEFAULT = "Default"
+    """``/data1/<channel>/value`` and ``/header1/pulse_id``."""
+    FLAT = "Flat"
+    """``/data1/<channel>`` and ``/header1/pulse_id``."""
+    BSH5 = "Bsh5"
+    """``/<channel>/data`` and ``/pulse_id``."""
+
+
+class OnExisting(StrEnum):
+    """What to do where there is a file of that name. It is never overwritten."""
+
+    REFUSE = "Refuse"
+    """The worker ends with an error."""
+    NUMBER = "Number"
+    """The name gets a number: ``name_1.h5``, ``name_2.h5``."""
+
+
+class FileOutput(Spec):
+    """The HDF5 file of a worker."""
+
+    path: str = Field(
+        min_length=1,
+        max_length=1024,
+        pattern=r"^[^/.\x00-\x1f][^/\x00-\x1f]*(/[^/.\x00-\x1f][^/\x00-\x1f]*)*$",
+        json_schema_extra=form("a relative path, no part of which begins with a dot"),
+    )
+    """Below the folder for files that those who run the installation chose. ``.h5`` is added where it is missing."""
+    layout: FileLayout = FileLayout.DEFAULT
+    local_timestamps: bool = True
+    """Write the timestamp of every channel beside its values."""
+    allow_shape_changes: bool = False
+    """Go on in a new group when the shape or type of a channel changes. Without it such a record fails."""
+    on_existing: OnExisting = OnExisting.NUMBER
+
+
 class LifecycleMode(StrEnum):
     """When a worker runs."""
 
