@@ -138,6 +138,8 @@ def _phase(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: See
         return Phase.FAILED
     if seen.exit is not None:
         return Phase.COMPLETED if seen.exit.exit_code == 0 else Phase.FAILED
+    if seen.paused and seen.obstacle is None:
+        return Phase.PENDING
     if seen.obstacle is not None or (seen.deployed is not None and seen.deployed.status is FALSE):
         return Phase.FAILED
     return Phase.STARTING
@@ -170,7 +172,7 @@ def _asleep(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Se
     if seen.report is not None:
         return None
     if isinstance(config, SpecError):
-        return Finding(FALSE, "NotAccepted", "does not run until its spec is accepted")
+        return Finding(FALSE, "NotAccepted", f"does not run: {config}")
     if seen.obstacle is not None:
         return seen.obstacle
     if seen.deployed is not None and seen.deployed.status is FALSE:

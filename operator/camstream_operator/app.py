@@ -255,9 +255,7 @@ class Leader:
         if kind == "ConfigMap" and metadata["name"] == CANARY:
             self._canary.seen((found.get("data") or {}).get(TOKEN, ""))
         if happened == "DELETED":
-            concerned = self._store.remove(
-                kind, metadata["namespace"], metadata["name"], metadata["uid"], int(metadata["resourceVersion"])
-            )
+            concerned = self._store.remove(kind, metadata["namespace"], metadata["name"], metadata["uid"], int(metadata["resourceVersion"]))
         else:
             concerned = self._store.put(kind, found)
         self._concern(concerned, urgent=happened is not None)

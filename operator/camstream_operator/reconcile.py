@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from camstream.decide import FALSE, Finding, completed, decide_invalid, decide_status, stopped
+from camstream.decide import FALSE, TRUE, Finding, completed, decide_invalid, decide_status, stopped
 from camstream.errors import NameConflict, SpecError
 from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE
 from camstream.resolve import resolve
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
-from camstream.spec.status import CameraStatus, PipelineStatus
+from camstream.spec.status import CameraStatus, ConditionType, Phase, PipelineStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig
 from camstream_operator.build.children import PLACE, build_children
 from camstream_operator.build.names import child_name, stream_address
@@ -90,7 +90,9 @@ class Reconciler:
                 failed = await self._apply_children(key, thing, config)
             except SpecError as error:
                 config = error
-        await self._tell(key, thing, config, failed, paused)
+        status = await self._tell(key, thing, config, failed, paused)
+        if status.phase is Phase.COMPLETED and thing.status.phase is not Phase.COMPLETED:
+            return 0.0  # its worker is not needed any more, and our own write is news to nobody
         return RETRY_S if failed else None
 
     # ------------------------------------------------------------------ what is wanted
@@ -99,7 +101,8 @@ class Reconciler:
         first = self._store.first_of_name(key)
         if first != key:
             return NameConflict(
-                f"{key} has the external name {thing.external_name!r}, which {first} had first; give one of them another spec.externalName"
+                f"{key} has the external name {thing.external_name!r}, which {first} had first; "
+                f"delete one of them, and create it with another spec.externalName"
             )
         try:
             return resolve(
@@ -210,12 +213,14 @@ class Reconciler:
 
     async def _tell(
         self, key: Key, thing: Camera | Pipeline, config: WorkerConfig | SpecError, failed: Finding | None, paused: bool
-    ) -> None:
+    ) -> Status:
         pods = self._store.pods(key)
         for pod in pods:
             if address := answers(pod):
                 self._reports.watch(pod["metadata"]["uid"], key, f"http://{address}:{HTTP_PORT}/status")
         self._reports.keep_only(key, {pod["metadata"]["uid"] for pod in pods})
+        if self._unheard(thing, pods):
+            return thing.status
         name = child_name(key)
         seen = see(
             thing,
@@ -230,6 +235,19 @@ class Reconciler:
         )
         status = decide_status(thing, config, seen, thing.status, self._now())
         await self._write(key, thing.metadata.uid or "", thing.status, status)
+        return status
+
+    def _unheard(self, thing: Camera | Pipeline, pods: list[Body]) -> bool:
+        """Whether a worker is known to run, and this process has not heard it yet.
+
+        Then the operator has just begun, and what it said before counts until the worker answers, or is silent for too long.
+        """
+        active = any(c.type == ConditionType.ACTIVE and c.status is TRUE for c in thing.status.conditions)
+        pod = next((pod for pod in pods if pod["metadata"]["name"] == thing.status.worker.pod_name), None)
+        if not active or stopped(thing) or pod is None or answers(pod) is None:
+            return False
+        uid = pod["metadata"]["uid"]
+        return self._reports.of(uid) is None and not self._reports.silent(uid)
 
     async def _tell_invalid(self, key: Key, raw: Body, error: ValidationError) -> None:
         model = KINDS[key.kind].model_fields["status"].annotation

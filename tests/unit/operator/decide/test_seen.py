@@ -186,7 +186,8 @@ def test_the_old_worker_tells_how_the_object_is_until_the_new_one_answers() -> N
     assert seen.deployed == Finding(TRUE, "Applied")
     status = status_of(seen)
     assert (status.phase, facts(status)["ConfigApplied"]) == (Phase.RUNNING, ("False", "RollingOut"))
-    after = look(old, new, reports={"old": report(OLD), "new": report()})
+    running = pod("new", WANTED, LATER, state=RUNNING)
+    after = look(old, running, reports={"old": report(OLD), "new": report()})
     assert (after.report, after.replaced) == (report(), False)
 
 

@@ -69,7 +69,7 @@ def test_every_name_can_be_imported_as_scripts_do_it_but_only_after_a_script_was
         '''
         import textwrap
         print(len(load(textwrap.dedent(source), "beam", None, ("process",), ()).call()))
-        assert not {"epics", "scipy.optimize", "PIL"} & set(sys.modules)
+        assert not {{"epics", "scipy.optimize", "PIL"}} & set(sys.modules)
         """
     )
     assert told == str(len(NAMES))
