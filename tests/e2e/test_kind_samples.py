@@ -25,6 +25,8 @@ OTHERWISE = {
 
 WITHOUT_BACKGROUND = ("camera/background-subtracted", "pipeline/background-latest", "pipeline/background-by-id")
 
+pytestmark = pytest.mark.unproven
+
 
 def streaming(file: Path) -> list[str]:
     """The cameras and pipelines of a file."""
