@@ -168,7 +168,7 @@ def test_http_tells_health_readiness_metrics_status_and_a_picture(tmp_path: Path
         assert w.get("/healthz") == (200, b"ok\n")
         assert w.get("/readyz") == (200, b"ok\n")
         assert status["image"] == {"width": 64, "height": 48, "pixelType": "uint16", "size": "64x48"}
-        assert status["stream"] == {"address": w.address, "mode": "Pub"}
+        assert status["stream"] == {"address": w.address, "externalAddress": None, "mode": "Pub"}
         code, metrics = w.get("/metrics")
         assert code == 200
         assert b"camstream_frames_sent_total" in metrics
