@@ -52,7 +52,7 @@ def create(cluster: Cluster, namespace: str) -> None:
 
 
 def wait_until_deployed(cluster: Cluster, namespace: str) -> None:
-    cluster.wait_until_deployed("Camera", namespace, "gun", 60)
+    cluster.wait_until_deployed("Camera", namespace, "gun", 90)
     cluster.wait_until_deployed("Pipeline", namespace, "fit", 60)
 
 
@@ -65,6 +65,7 @@ def versions(cluster: Cluster, namespace: str) -> dict[str, str]:
 # ------------------------------------------------------------------ what happened meanwhile
 
 
+@pytest.mark.timeout(240)  # what goes before a watch has begun is left to the first audit
 def test_only_the_last_state_counts_after_a_break(cluster: Cluster, tmp_path: Path, namespace: str) -> None:
     settings: dict[str, Any] = {"namespaces": [namespace]}
     with running_operator(tmp_path, cluster.server.kubeconfig, **settings):
