@@ -149,6 +149,7 @@ def roll_out(workspace: Workspace, thing: str, old: str) -> float:
     return time.monotonic() - started
 
 
+@pytest.mark.unproven
 def test_a_service_field_changes_the_address_and_no_pod(workspace: Workspace) -> None:
     running(workspace)
     life = workspace.life("camera/cam")
