@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import count, pairwise
 from pathlib import Path
@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 from api_proxy import Asked, Refusal, running_proxy
-from api_server import running_api_server
+from api_server import CRDS
 from operators import (
     CHILDREN,
-    CRDS,
     SIMULATION,
     Cluster,
     Killed,
@@ -23,7 +22,6 @@ from operators import (
     assert_in_order,
     bench,
     converge,
-    install_crds,
     proxied_operator,
     reads,
     running_operator,
@@ -36,13 +34,6 @@ from camstream.spec.key import Key
 from camstream_operator.cluster.api import ApiError
 
 NUMBERS = count(1)
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
-        install_crds(server)
-        yield Cluster(server)
 
 
 def make_namespace(cluster: Cluster) -> str:

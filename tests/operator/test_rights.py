@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_server import running_api_server
+from api_server import install_crds, running_api_server
 from charts import NAMESPACE, Name, Objects, rendered
-from operators import CHILDREN, SIMULATION, START_S, Cluster, Operator, assert_in_order, converge, install_crds, reads, running_operator
+from operators import CHILDREN, SIMULATION, START_S, Cluster, Operator, assert_in_order, converge, reads, running_operator
 from pod_workers import RUNNING, report_of, running_worker
 from ruamel.yaml import YAML
 from waiting import wait_for
