@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from camstream.errors import BrokenReference, SpecError
+from camstream.names import PAUSE
 from camstream.spec.geometry import Background
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
@@ -159,9 +160,7 @@ def _findings(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: 
         found[ConditionType.BACKGROUND_LOADED] = _background_loaded(thing, config, seen.report, asleep)
     found[ConditionType.READY] = _ready(seen.report, asleep)
     if seen.paused:
-        found[ConditionType.RECONCILIATION_PAUSED] = Finding(
-            TRUE, "AnnotationSet", "edits wait; remove the annotation camstream.dev/pause-reconciliation to go on"
-        )
+        found[ConditionType.RECONCILIATION_PAUSED] = Finding(TRUE, "AnnotationSet", f"edits wait; remove the annotation {PAUSE} to go on")
     return found
 
 

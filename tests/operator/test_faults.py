@@ -170,6 +170,28 @@ def test_every_third_write_is_refused_and_all_comes_about(cluster: Cluster, tmp_
     assert_in_order(cluster, namespace)
 
 
+def test_status_that_met_a_conflict_is_written_at_the_next_try(cluster: Cluster, namespace: str) -> None:
+    """Nothing need happen to the object after that: the conflict itself has to be the reason to come again."""
+    cluster.create("Camera", namespace, "gun", SIMULATION)
+    key = Key("Camera", namespace, "gun")
+
+    def refuse(_: int, __: str, path: str) -> None:
+        if path.endswith("/status"):
+            raise ApiError(409, "Conflict", "injected by the test")
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.audit.fill()
+            operator.api.faults.before = refuse
+            with pytest.raises(ApiError, match="injected"):
+                await operator.reconciler.reconcile(key)
+            operator.api.faults.before = lambda *_: None
+            await operator.reconciler.reconcile(key)
+            assert cluster.condition("Camera", namespace, "gun", "Deployed")["reason"] == "Applied"
+
+    run(test())
+
+
 def test_what_is_refused_as_invalid_is_tried_again_until_it_is_not(cluster: Cluster, namespace: str) -> None:
     undisturbed = make_namespace(cluster)
     for place in (undisturbed, namespace):
@@ -389,6 +411,26 @@ def test_silent_end_and_change_of_objects_are_found_by_the_audit(cluster: Cluste
             assert operator.audit.deaf() == "the watch of Pipeline has missed changes 2 times in a row"
 
     run(test())
+
+
+def test_what_went_before_the_watches_began_is_found_and_nobody_is_blamed(
+    cluster: Cluster, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    create(cluster, namespace)
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.start()
+            for _ in range(3):
+                cluster.delete("Service", namespace, "cam-gun")
+                await operator.audit.look(beginning=True)
+                assert operator.concerned == {Key("Camera", namespace, "gun")}
+                await operator.work()
+                assert cluster.find("Service", namespace, "cam-gun") is not None
+            assert operator.audit.deaf() is None
+
+    run(test())
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_what_is_only_late_is_not_missed(cluster: Cluster, namespace: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,17 +2,20 @@
 
 from typing import Final
 
-from camstream.names import KIND_LABEL, MANAGED_BY, NAME_LABEL, OPERATOR, STREAM_PORT
+from camstream.names import GROUP, KIND_LABEL, MANAGED_BY, NAME_LABEL, OPERATOR, STREAM_PORT
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 
 PREFIX: Final = {"Camera": "cam", "Pipeline": "cpl"}
 
-HASH: Final = "camstream.dev/hash"
+HASH: Final = f"{GROUP}/hash"
 """Annotation with the short name of everything else in a manifest: a field that is no longer wanted shows here."""
 
-IDENTITY: Final = "camstream.dev/identity"
+IDENTITY: Final = f"{GROUP}/identity"
 """Annotation of a pod: the short name of what its worker cannot take over while it runs."""
+
+CONFIG: Final = f"{GROUP}/config"
+"""Annotation of a pod: touching it makes the kubelet renew the configuration file at once, instead of within a minute."""
 
 CONTAINER: Final = "worker"
 

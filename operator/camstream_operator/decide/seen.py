@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from camstream.decide import FALSE, TRUE, Finding, Seen, completed, stopped
 from camstream.errors import SpecError
-from camstream.names import HTTP_PORT
+from camstream.names import HTTP_PORT, PAUSE
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
 from camstream.spec.report import WorkerReport
@@ -28,7 +28,7 @@ Body = dict[str, Any]
 
 DEPLOYED: Final = Finding(TRUE, "Applied")
 NOT_DEPLOYED: Final = Finding(FALSE, "NotAccepted")
-PAUSED: Final = Finding(FALSE, "Paused", "nothing is made while the annotation camstream.dev/pause-reconciliation is set")
+PAUSED: Final = Finding(FALSE, "Paused", f"nothing is made while the annotation {PAUSE} is set")
 
 
 def see(
