@@ -25,7 +25,17 @@ from harness import Measurement  # noqa: E402 - it stands beside this file
 
 ATTEMPTS = 3
 
-MODULES = ("bench_analysis", "bench_fit", "bench_pixels", "bench_geometry", "bench_hop", "bench_streams", "bench_page", "bench_operator")
+MODULES = (
+    "bench_analysis",
+    "bench_fit",
+    "bench_pixels",
+    "bench_geometry",
+    "bench_hop",
+    "bench_streams",
+    "bench_page",
+    "bench_metrics",
+    "bench_operator",
+)
 
 ONLY_BY_NAME = ("bench_operator",)
 """Not measured on a quiet machine yet, so its goals stop nobody: run it with --only operator, or in the long form."""
