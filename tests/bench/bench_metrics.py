@@ -1,7 +1,7 @@
 """What metrics cost: the calls that a worker makes for each frame, as a share of its processor time per frame.
 
 The workers are real processes with one reader, of the smallest camera size; with larger images the share is less. What they do for a
-frame is told by their own metrics. The calls take too short a time to be seen in that: they are timed alone, between two looks at the workers.
+frame is told by their own metrics. The calls are too short to be seen in that: they are timed alone, between two looks at the workers.
 """
 
 import statistics

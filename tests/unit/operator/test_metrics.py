@@ -19,7 +19,7 @@ class Figures:
     round_trip_s: float | None = None
 
 
-def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+def value(metrics: Metrics, name: str, /, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(NAME + name, labels)
 
 
