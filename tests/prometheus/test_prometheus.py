@@ -94,7 +94,7 @@ def write_objects(folder: Path, source: str, processing: Mapping[str, object]) -
         manifest("Pipeline", "pipe", {"input": read | {"backlog": "All", "queueSize": 1000}, "processing": dict(processing)}),
         small_camera("large", LARGE, output={"queueSize": 2}),
         small_camera("pushed", LARGE, output={"mode": "Push", "queueSize": 2}),
-        small_camera("mortal"),
+        small_camera("mortal", background=USUAL["background"]),
     )
 
 
