@@ -27,26 +27,31 @@ Alert = tuple[str, str]
 
 def worker_target(address: str, kind: str, name: str, namespace: str = "default") -> dict[str, Any]:
     """What Kubernetes would tell Prometheus about the pod of a worker."""
-    labels = {"app_kubernetes_io_name": "camstream-worker", "camstream_dev_kind": kind, "camstream_dev_name": name}
-    return _target(address, f"worker-{name}", namespace, labels)
+    labels = {"app.kubernetes.io/name": "camstream-worker", "camstream.dev/kind": kind, "camstream.dev/name": name}
+    return target(address, f"worker-{name}", namespace, labels)
 
 
 def other_target(address: str, component: str, namespace: str = "camstream") -> dict[str, Any]:
     """The same, of another pod of the chart."""
-    return _target(address, component, namespace, {"app_kubernetes_io_part_of": "camstream", "app_kubernetes_io_name": "camstream"})
+    return target(address, component, namespace, {"app.kubernetes.io/part-of": "camstream", "app.kubernetes.io/name": "camstream"})
 
 
-def _target(address: str, pod: str, namespace: str, labels: Mapping[str, str]) -> dict[str, Any]:
-    told = {f"{META}_pod_label_{name}": value for name, value in labels.items()}
+def target(address: str, pod: str, namespace: str, labels: Mapping[str, str], path: str = "/metrics") -> dict[str, Any]:
+    """What Kubernetes would tell about any pod.
+
+    :param labels: of the pod
+    :param path: of its metrics at ``address``
+    """
+    told = {f"{META}_pod_label_{re.sub('[^a-zA-Z0-9_]', '_', name)}": value for name, value in labels.items()}
     told |= {f"{META}_namespace": namespace, f"{META}_pod_name": pod, f"{META}_pod_container_port_name": "http"}
-    return {"targets": [address], "labels": told}
+    return {"targets": [address], "labels": told | {"__metrics_path__": path}}
 
 
 class Prometheus:
-    """Reads metrics and looks at the rules every half second."""
+    """Reads metrics and looks at the rules several times in a second, or as often as it is told to."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, interval: str = "500ms") -> None:
+        self._folder, self._interval = folder, interval
         self._port = free_port()
         self.log = folder / "prometheus.log"
         self._targets = folder / "targets.json"
@@ -57,7 +62,7 @@ class Prometheus:
         self.scrape(targets)
         write_rules(self._folder / "rules.yaml", alert_groups(*values))
         config = {
-            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
+            "global": dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), self._interval),
             "rule_files": [str(self._folder / "rules.yaml")],
             "scrape_configs": self._scrape_configs(),
         }
@@ -153,9 +158,12 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(folder: Path, targets: Sequence[Mapping[str, Any]], *values: str) -> Iterator[Prometheus]:
-    """Stopped at the end."""
-    found = Prometheus(folder)
+def running_prometheus(folder: Path, targets: Sequence[Mapping[str, Any]], *values: str, interval: str = "500ms") -> Iterator[Prometheus]:
+    """Stopped at the end.
+
+    :param values: of the chart, for the rules
+    """
+    found = Prometheus(folder, interval)
     try:
         found.start(targets, *values)
         yield found

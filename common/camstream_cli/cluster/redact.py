@@ -10,7 +10,7 @@ from typing import Any, Final
 REMOVED: Final = "REMOVED"
 
 SECRET: Final = re.compile(r"passw|secret|token|credential|api_?-?key|access_?-?key|private_?-?key|authorization|cookie", re.I)
-REFERENCE: Final = re.compile(r"(name|ref|refs|mount|policy|class)$", re.I)
+REFERENCE: Final = re.compile(r"(name|ref|refs|mount|policy|class|pullsecrets)$", re.I)
 """End of keys that say where a secret is, and not what it is: secretName, secretKeyRef."""
 
 HARMLESS: Final = re.compile(r"^(EPICS_|OMP_|NUMBA_|OPENBLAS_|POD_|CAMSTREAM_)")

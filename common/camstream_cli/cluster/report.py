@@ -52,6 +52,7 @@ def run(args: argparse.Namespace, kubectl: Kubectl) -> int:
     wanted, missing = parts(kubectl, args.all_namespaces, args.tail)
     files, unread = collect(kubectl, wanted)
     problems = missing + unread
+    files["camstream.txt"] = f"{__version__}\n"
     files["problems.txt"] = "".join(f"{line}\n" for line in problems) or "everything could be read\n"
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path: Path = args.output or Path(f"camstream-report-{stamp}.tar.gz")
