@@ -19,7 +19,7 @@ OTHERWISE = {
     "camera/source-bsread": ("Waiting", "tcp://127.0.0.1:10901"),
     "pipeline/input-address": ("Waiting", "tcp://127.0.0.1:10904"),
     "pipeline/pause": ("Waiting", "paused: selection.pause drops every frame"),
-    "pipeline/background-latest": ("Waiting", "there is no background of camera 'background-camera'"),
+    "pipeline/background-latest": ("Waiting", "collect one, or remove"),
 }
 """Phase and words of those that do not become Running: they need something that is not there, or are told not to run."""
 
