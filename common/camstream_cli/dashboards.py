@@ -132,9 +132,8 @@ def _stream_panels(kind: str) -> tuple[Panel, ...]:
             "hertz",
         ),
         _series(
-            "Frames lost, by hop and reason",
-            f"sum by (hop, reason) (rate(camstream_frames_dropped_total{{{one}}}{RATE})) > 0 "
-            f"or sum by (hop) (rate(camstream_frames_dropped_total{{{one}}}{RATE}))",
+            "Frames lost, by the most frequent hops and reasons",
+            f"topk(8, sum by (hop, reason) (rate(camstream_frames_dropped_total{{{one}}}{RATE})))",
             "{{hop}} {{reason}}",
             "hertz",
         ),
