@@ -17,7 +17,8 @@
     │   ├── TruncatedMessage    frames or bytes are missing
     │   └── MalformedMessage    a header or value contradicts itself
     ├── FrameError              one frame cannot be processed; the next one may be
-    │   └── ShapeMismatch       two arrays that must agree do not
+    │   ├── ShapeMismatch       two arrays that must agree do not
+    │   └── ScriptError         a user's own program fails
     ├── BackgroundError         a background is missing, damaged or of the wrong shape
     └── SourceError             a source cannot deliver
         └── SourceTimeout       a source was silent for longer than allowed
@@ -88,6 +89,10 @@ class FrameError(CamstreamError):
 
 class ShapeMismatch(FrameError):  # noqa: N818
     """Two arrays that must agree do not."""
+
+
+class ScriptError(FrameError):
+    """A user's own program fails, or cannot be loaded."""
 
 
 class BackgroundError(CamstreamError):

@@ -111,6 +111,7 @@ ORDER: Final = (
     "maxLength",
     "pattern",
     "maxItems",
+    "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-validations",

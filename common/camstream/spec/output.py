@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from camstream.spec.base import LIVE, SERVICE, Rule, Spec
-from camstream.spec.fields import Address, Compression, MebiBytes, OutputMode, Port, Positive, form
+from camstream.spec.fields import Address, Compression, MebiBytes, ObjectName, OutputMode, Port, Positive, form
 
 
 class HeaderPolicy(StrEnum):
@@ -78,6 +78,68 @@ class StreamOutput(Spec):
     compression: Compression = Compression.NONE
     """Of arrays. Single numbers and texts are never compressed."""
     header: Header = Header()
+
+
+class Reference(Spec):
+    """Another object of the same namespace."""
+
+    name: ObjectName
+    """Its ``metadata.name``."""
+
+
+class FileLayout(StrEnum):
+    """Where values are in a file."""
+
+    DEFAULT = "Default"
+    """``/data1/<channel>/value``, beside its timestamps."""
+    FLAT = "Flat"
+    """``/data1/<channel>``."""
+    BSH5 = "Bsh5"
+    """``/<channel>/data``."""
+
+
+class OnExisting(StrEnum):
+    """What to do where there is a file of this name already. No file is ever overwritten."""
+
+    NUMBER = "Number"
+    """Add the next free number to the name."""
+    REFUSE = "Refuse"
+    """Do not start."""
+
+
+class FileOutput(Spec):
+    """An HDF5 file instead of a stream."""
+
+    path: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Below the folder that the worker may write to: on a cluster that of its worker class, on one machine that of --files."""
+    layout: FileLayout = FileLayout.DEFAULT
+    local_timestamps: bool = True
+    """Write when each value was received, too."""
+    allow_shape_changes: bool = False
+    """Start new groups when the shape of a channel changes, instead of refusing the record."""
+    on_existing: OnExisting = OnExisting.NUMBER
+
+
+class PipelineOutput(StreamOutput):
+    """Where the messages of a pipeline go."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            message="set at most one of connect, pipeline and file",
+            holds=lambda output: sum(part is not None for part in (output.connect, output.pipeline, output.file)) <= 1,
+            cel="(has(self.connect) ? 1 : 0) + (has(self.pipeline) ? 1 : 0) + (has(self.file) ? 1 : 0) <= 1",
+        ),
+        Rule(
+            message="output.pipeline needs mode Push",
+            holds=lambda output: output.pipeline is None or output.mode is OutputMode.PUSH,
+            cel="!has(self.pipeline) || self.mode == 'Push'",
+        ),
+    )
+
+    pipeline: Reference | None = None
+    """Send to this Pipeline of type FanIn instead of listening."""
+    file: FileOutput | None = None
+    """Write a file instead of sending."""
 
 
 class LifecycleMode(StrEnum):

@@ -11,6 +11,7 @@ from camstream.names import HTTP_PORT, STREAM_PORT
 from camstream.spec.fields import InputMode, OutputMode
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.pipeline import PipelineType
 from camstream.spec.worker import WorkerConfig
 from camstream_operator.build.names import CONTAINER, IDENTITY, child_name
 from camstream_operator.build.quantity import bytes_or_cores
@@ -67,7 +68,7 @@ def replace_first(thing: Camera | Pipeline, profile: WorkerClass) -> bool:
     if output.mode is OutputMode.PUSH or output.connect or profile.host_network:
         return True
     if isinstance(thing, Pipeline):
-        return thing.spec.input.mode is InputMode.PULL
+        return thing.spec.reading.mode is InputMode.PULL or thing.spec.type in (PipelineType.FAN_IN, PipelineType.SCRIPT)
     source = thing.spec.source.bsread
     return source is not None and source.mode is InputMode.PULL
 

@@ -12,7 +12,8 @@ from camstream.spec import CameraSpec, PipelineSpec
 from camstream.spec.legacy import camera_geometry_from_cam_server, processing_from_cam_server
 from camstream.spec.pipeline import PipelineInput
 from camstream.spec.source import CameraSource, SimulationSource
-from camstream_worker.pipeline.plan import camera_plan, pipeline_plan
+from camstream_worker.pipeline.plan import camera_plan
+from camstream_worker.pipeline.processing import PipelinePlan
 
 
 def analyse(
@@ -30,7 +31,7 @@ def analyse(
     :raises CamstreamError: where an image or the background does not fit
     """
     spec = PipelineSpec(input=PipelineInput(address="tcp://127.0.0.1:9999"), processing=processing_from_cam_server(parameters))
-    plan = pipeline_plan(spec, background, json.dumps(dict(parameters)))
+    plan = PipelinePlan(spec, background, json.dumps(dict(parameters)))
     channels = None
     for pulse_id, image in enumerate(images):
         channels = plan.process(Frame(pulse_id, Timestamp(0, 0), image, x_axis, y_axis))

@@ -15,21 +15,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from camstream.errors import CamstreamError, FrameError, SourceError, SourceTimeout
 from camstream.frame import Frame, Image, Timestamp
 from camstream.names import IMAGE
 from camstream_worker.counters import Counters
-from camstream_worker.outputs import BsreadOutput
+from camstream_worker.outputs import Output, open_output
+from camstream_worker.pipeline.streams import Made
 from camstream_worker.runtime.clients import ClientCount
 from camstream_worker.runtime.job import Job
+from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.ring import Ring
 from camstream_worker.runtime.selection import EndReached, ResultFilter, Selector
 from camstream_worker.sources import EndOfSource, Source, open_source
 
 log = logging.getLogger(__name__)
+
+Result = Mapping[str, Any] | Made
+"""What becomes a message."""
 
 WAIT_S = 0.1
 """[s] Longest wait after which a thread looks whether it shall stop."""
@@ -88,6 +95,8 @@ class Runner:
         self._example: Frame | None = None
         """The newest frame: others will be like it."""
         self._threads: list[threading.Thread] = []
+        self._calls: dict[int, tuple[float, int]] = {}
+        """What each thread works on: since when, and at which pulse."""
 
     # ------------------------------------------------------------------ life
 
@@ -115,6 +124,10 @@ class Runner:
         if self._example is not None:
             self._prepare(job, self._example)
         self._ring.newest_first = job.newest_first
+        if isinstance(self.job.plan, OwnProgram) and isinstance(job.plan, OwnProgram):
+            # It runs already, and goes on.
+            self.job.plan.tell(job.plan.parameters)
+            job = replace(job, plan=self.job.plan)
         self.job = job
 
     def stop(self, timeout_s: float) -> bool:
@@ -127,12 +140,19 @@ class Runner:
 
     def _end(self) -> None:
         self._stop.set()
+        if isinstance(self.job.plan, OwnProgram):
+            self.job.plan.stop()
         self._ring.close()
         self.finished.set()
 
     @property
     def clients(self) -> int:
         return self._clients.clients if self._clients else 0
+
+    def longest_call(self) -> tuple[float, int]:
+        """How long the oldest frame has been in processing [s], and its pulse id."""
+        since, pulse_id = min(self._calls.copy().values(), default=(time.monotonic(), 0))
+        return time.monotonic() - since, pulse_id
 
     def queue_depth(self) -> int:
         return self._ring.statistics().depth
@@ -208,12 +228,12 @@ class Runner:
             self.state.connected, self.state.input_message = True, ""
         if job.simulates_pulse_id:
             self._last_pulse = max(int(time.time() * 100), self._last_pulse + 1)
-            frame = Frame(self._last_pulse, frame.timestamp, frame.image, frame.x_axis, frame.y_axis, frame.channels)
+            frame = replace(frame, pulse_id=self._last_pulse)
         if self._example is None:
             self._prepare(job, frame)
         self._example = frame
         while not self._stop.is_set():
-            dropped = self._ring.put(frame, frame.image.nbytes, WAIT_S)
+            dropped = self._ring.put(frame, frame.nbytes, WAIT_S)
             if dropped is not None:
                 if dropped:
                     self.counters.input_drops["queue_full"] += dropped
@@ -236,10 +256,9 @@ class Runner:
     # ------------------------------------------------------------------ sender thread
 
     def _send(self) -> None:
-        config = self.job.config
-        output = BsreadOutput(config.spec.output, config.stream_address, self.counters, self._stop)
+        output = open_output(self.job.config, self.counters, self._stop)
         self.address = output.address
-        self._clients = ClientCount(output.monitor)
+        self._clients = ClientCount(output.monitor) if output.monitor is not None else None
         self.ready.set()
         try:
             for job, frame, values in self._results():
@@ -250,7 +269,8 @@ class Runner:
         finally:
             # In this order: libzmq would wait for ever for somebody to take the events of a monitor that is gone.
             output.close()
-            self._clients.stop()
+            if self._clients is not None:
+                self._clients.stop()
             self._end()
 
     def _wanted(self) -> Iterator[tuple[Job, Frame]]:
@@ -270,16 +290,16 @@ class Runner:
             else:
                 self.counters.selection_drops[reason] += 1
 
-    def _results(self) -> Iterator[tuple[Job, Frame, Mapping[str, Any] | None]]:
+    def _results(self) -> Iterator[tuple[Job, Frame, Result | None]]:
         if self.job.threads == 1:
             for job, frame in self._wanted():
                 yield job, frame, self._process(job, frame)
         else:
             yield from self._parallel_results(self.job.threads)
 
-    def _parallel_results(self, threads: int) -> Iterator[tuple[Job, Frame, Mapping[str, Any] | None]]:
+    def _parallel_results(self, threads: int) -> Iterator[tuple[Job, Frame, Result | None]]:
         """Process in a pool. Futures wait in the order of their frames, so results cannot overtake each other."""
-        waiting: queue.Queue[tuple[Job, Frame, Future[Mapping[str, Any] | None]] | None] = queue.Queue(maxsize=threads)
+        waiting: queue.Queue[tuple[Job, Frame, Future[Result | None]] | None] = queue.Queue(maxsize=threads)
 
         def dispatch() -> None:
             try:
@@ -301,8 +321,9 @@ class Runner:
                 while item is not None:
                     item = waiting.get()
 
-    def _process(self, job: Job, frame: Frame) -> Mapping[str, Any] | None:
+    def _process(self, job: Job, frame: Frame) -> Result | None:
         start = time.perf_counter()
+        self._calls[threading.get_ident()] = (time.monotonic(), frame.pulse_id)
         try:
             values = job.plan.process(frame)
         except CamstreamError as error:
@@ -311,11 +332,15 @@ class Runner:
             if job.failure.abort_on_error:
                 raise FrameError(f"aborted, as failure.abortOnError asks, at pulse {frame.pulse_id}: {error}") from error
             return None
+        finally:
+            del self._calls[threading.get_ident()]
         self.counters.processed += 1
         self._observers.processed(time.perf_counter() - start)
         return values
 
-    def _deliver(self, output: BsreadOutput, job: Job, frame: Frame, values: Mapping[str, Any]) -> None:
+    def _deliver(self, output: Output, job: Job, frame: Frame, values: Result) -> None:
+        if isinstance(values, Made):
+            frame, values = replace(frame, pulse_id=values.pulse_id, timestamp=values.timestamp), values.values
         reason = self._filter.refusal(job.selection, frame.pulse_id, frame.timestamp)
         if reason is not None:
             self.counters.selection_drops[reason] += 1
@@ -327,10 +352,15 @@ class Runner:
             self._note(error)
             return
         now = time.time()
-        self.state.image = values.get(IMAGE, frame.image)
+        self.state.image = seen_image(values.get(IMAGE, frame.image))
         self.state.last_pulse_id, self.state.last_sent = frame.pulse_id, now
         self._observers.sent(_age(frame.timestamp, now))
         self._filter.sent(job.selection)
+
+
+def seen_image(value: Any) -> Image | None:
+    """What can be looked at of an image channel."""
+    return value if isinstance(value, np.ndarray) and value.ndim == 2 and value.size and value.dtype.kind in "biuf" else None
 
 
 def _age(timestamp: Timestamp, now: float) -> float:

@@ -1,5 +1,6 @@
 """The configuration file: reading it, preparing a job from it, and following its changes."""
 
+import copy
 import hashlib
 import io
 import json
@@ -18,10 +19,14 @@ from watchfiles import watch
 from camstream.errors import BackgroundError, CamstreamError, NeedsRestart, SpecError
 from camstream.spec import StoredBackground, WorkerConfig, changes
 from camstream.spec.base import FIXED
+from camstream.spec.pipeline import PipelineType
+from camstream.spec.processing import BackgroundMode
 from camstream.spec.report import ConfigReport
 from camstream_worker.pipeline.plan import camera_plan, pipeline_plan
 from camstream_worker.runtime.job import Job
+from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.runner import Runner
+from camstream_worker.scripts import Script, load
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +69,7 @@ def load_background(stored: StoredBackground) -> npt.NDArray[Any]:
     return pixels
 
 
-def processing_parameters(config: WorkerConfig) -> str:
+def processing_parameters(config: WorkerConfig, script: Script | None = None) -> str:
     """The whole effective configuration as JSON text, as it travels in every message of a pipeline."""
     effective = config.spec.to_full_dict() | {
         "name": config.external_name,
@@ -72,16 +77,57 @@ def processing_parameters(config: WorkerConfig) -> str:
         "configHash": config.digest(),
         "background": config.background.model_dump(include={"name", "sha256"}) if config.background else None,
     }
+    if script is not None:
+        effective["scriptSha256"] = script.sha256
     return json.dumps(effective)
 
 
-def prepare(config: WorkerConfig) -> Job:
+def read_script(config: WorkerConfig, known: Script | None) -> Script | None:
+    """The user's program, where the configuration asks for one.
+
+    :param known: the one that runs; where nothing has changed, it is kept with everything that it remembers
+    :raises ScriptError: if it cannot be loaded
+    """
+    pipeline = config.pipeline
+    if pipeline is None or pipeline.script is None:
+        return None
+    wanted = pipeline.script
+    return load(
+        text=wanted.source,
+        path=Path(config.script_path) if config.script_path else None,
+        module=wanted.module,
+        name=config.name,
+        function=wanted.function,
+        kind=pipeline.type,
+        libraries=[Path(folder) for folder in wanted.libraries],
+        known=known,
+    )
+
+
+def own_parameters(config: WorkerConfig, background: npt.NDArray[Any] | None) -> dict[str, Any]:
+    """What a script is told: what its user wrote, and beside it what cam_server's scripts are used to find."""
+    assert config.pipeline is not None  # noqa: S101 - only pipelines have scripts
+    given = config.pipeline.script.parameters if config.pipeline.script else {}
+    told: dict[str, Any] = {
+        "name": config.external_name,
+        "camera_name": config.input_name,
+        "pipeline_type": config.pipeline.type.value.lower(),
+        **copy.deepcopy(given),
+    }
+    wanted = config.pipeline.processing.background
+    if wanted is not None and wanted.mode is BackgroundMode.PASSIVE:
+        told["background_data"] = background
+    return told
+
+
+def prepare(config: WorkerConfig, known: Script | None = None) -> Job:
     """Make the plan of a configuration. Everything slow (files, libraries) happens here, and not on a frame.
 
+    :param known: the script that runs
     :raises BackgroundError: if the background cannot be used
     :raises SpecError: if the configuration asks for something impossible
     """
-    return _job(config, _wanted_background(config))
+    return _job(config, _wanted_background(config), known)
 
 
 def prepare_first(config: WorkerConfig) -> Job:
@@ -94,14 +140,34 @@ def prepare_first(config: WorkerConfig) -> Job:
         return prepare(config)
     except BackgroundError as error:
         log.warning("%s", error)
-        return replace(_job(config, None), problem=str(error))
+        return replace(_job(config, None, None), problem=str(error))
 
 
-def _job(config: WorkerConfig, background: npt.NDArray[Any] | None) -> Job:
+def _job(config: WorkerConfig, background: npt.NDArray[Any] | None, known: Script | None) -> Job:
     if config.camera is not None:
         return Job(config, camera_plan(config.camera, background, config.external_name))
     assert config.pipeline is not None  # noqa: S101 - the model's validator saw to it
-    return Job(config, pipeline_plan(config.pipeline, background, processing_parameters(config)))
+    script = read_script(config, known)
+    own = own_parameters(config, background)
+    if script is not None and config.pipeline.type is PipelineType.SCRIPT:
+        return Job(config, OwnProgram(script.call, own, _port(config.stream_address)), script=script)
+    parameters = processing_parameters(config, script)
+    call = script.call if script else None
+    first = script is not known
+    plan = pipeline_plan(
+        config.pipeline,
+        background,
+        parameters,
+        camera=config.input_name or config.external_name,
+        call=call,
+        own_parameters=own,
+        first=first,
+    )
+    return Job(config, plan, script=script)
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def _wanted_background(config: WorkerConfig) -> npt.NDArray[Any] | None:
@@ -112,7 +178,10 @@ def _wanted_background(config: WorkerConfig) -> npt.NDArray[Any] | None:
     return load_background(config.background) if config.background else None
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
+Signature = tuple[int, int, int] | None
+
+
+def _signature(path: Path) -> Signature:
     """What differs when a file was replaced or written to; None where it is not there."""
     try:
         found = path.stat()
@@ -128,12 +197,13 @@ class Reloader:
         self._path = path
         self._runner = runner
         self._stop = threading.Event()
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: tuple[Signature, Signature] | None = None
         self.report = ConfigReport(applied_hash=runner.job.config.digest(), applied_at=time.time())
 
     def follow(self) -> None:
         """Watch until :meth:`stop`. The folder is watched, since Kubernetes and careful writers replace the file."""
-        # It looks every half second, too: a change that comes while the watch is being set up is told by nobody.
+        # It looks every half second, too: a change that comes while the watch is being set up is told by nobody, and a script is
+        # somewhere else.
         for _ in watch(
             self._path.parent, stop_event=self._stop, debounce=50, step=20, rust_timeout=500, yield_on_timeout=True, recursive=False
         ):
@@ -144,24 +214,30 @@ class Reloader:
 
     def look(self) -> None:
         """Read the file if it has changed; apply it, or keep the old configuration and say why."""
-        signature = _signature(self._path)
-        if signature is not None and signature == self._seen:
+        script = self._runner.job.config.script_path
+        found = _signature(self._path), _signature(Path(script)) if script else None
+        if found[0] is not None and found == self._seen:
             return
-        self._seen = signature
+        edited = self._seen is not None and found[1] != self._seen[1]
+        self._seen = found
         try:
             config = read_config(self._path)
         except SpecError as error:
             self._reject(None, error)
             return
         digest = config.digest()
-        if digest == self.report.applied_hash:
+        if digest == self.report.applied_hash and not edited:
             self.report = ConfigReport(applied_hash=digest, applied_at=self.report.applied_at)
             return
-        if digest == self.report.rejected_hash:
+        if digest == self.report.rejected_hash and not edited:
             return
         try:
             self._check(config)
-            self._runner.apply(prepare(config))
+            known = self._runner.job.script
+            job = prepare(config, known)
+            if isinstance(job.plan, OwnProgram) and job.script is not known:
+                raise NeedsRestart("a script of type Script cannot change while it runs; start the worker anew")
+            self._runner.apply(job)
         except CamstreamError as error:
             self._reject(digest, error)
         else:

@@ -6,7 +6,11 @@ from collections import deque
 
 from camstream.spec.report import ConfigReport, FrameCounts, InputReport, LastFrame, WorkerReport
 from camstream.spec.status import BackgroundUse, ImageStatus, Phase, StreamStatus
+from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.runner import Runner
+
+SLOW_CALL_S = 3.0
+"""[s] A call of a script that takes longer is told."""
 
 WINDOW_S = 5.0
 """[s] Rates are means over this time."""
@@ -76,6 +80,10 @@ def _phase(runner: Runner) -> tuple[Phase, str]:
         return Phase.COMPLETED, state.ended
     if not runner.ready.is_set():
         return Phase.STARTING, "the stream is being opened"
+    if runner.job.call_limit_s and runner.longest_call()[0] > SLOW_CALL_S:
+        return Phase.WAITING, f"a call of the script has not returned yet; it is ended after {runner.job.call_limit_s} s"
+    if isinstance(runner.job.plan, OwnProgram):
+        return Phase.RUNNING, ""
     if not state.connected:
         return Phase.WAITING, state.input_message
     if state.last_pulse_id is None and runner.counters.failed:
