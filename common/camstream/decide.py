@@ -61,6 +61,10 @@ class Seen:
     """Where clients find the stream."""
     external_address: str | None = None
     """The same from outside the cluster."""
+    replicas: int | None = None
+    """Workers that there are, on a cluster; of pipelines only."""
+    selector: str | None = None
+    """Labels of their pods."""
 
 
 def decide_status(
@@ -93,7 +97,7 @@ def decide_status(
         "worker": seen.worker.model_copy(update={"last_exit": seen.exit or previous.worker.last_exit}),
     }
     if isinstance(previous, PipelineStatus):
-        update["background"] = report.background if report else None
+        update |= {"background": report.background if report else None, "replicas": seen.replicas, "selector": seen.selector}
     return previous.model_copy(update=update)
 
 

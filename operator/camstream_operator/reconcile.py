@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from camstream.decide import FALSE, Finding, completed, decide_invalid, decide_status, stopped
 from camstream.errors import NameConflict, SpecError
 from camstream.names import API_VERSION, HTTP_PORT, PAUSE
-from camstream.resolve import resolve
+from camstream.resolve import Addresses, resolve
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
 from camstream.spec.status import CameraStatus, PipelineStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig
-from camstream_operator.build.children import PLACE, build_children
-from camstream_operator.build.names import child_name, stream_address
+from camstream_operator.build.children import build_children, place_of
+from camstream_operator.build.names import child_name, gather_address, stream_address
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError
 from camstream_operator.cluster.recorder import Recorder
 from camstream_operator.cluster.reports import Reports
@@ -99,9 +99,8 @@ class Reconciler:
                 f"{key} has the external name {thing.external_name!r}, which {first} had first; give one of them another spec.externalName"
             )
         try:
-            return resolve(
-                thing, self._store.objects, PLACE, lambda other: stream_address(self._store.objects[other]), self._background(thing)
-            )
+            addresses = Addresses(stream=lambda other: stream_address(self._store.objects[other]), gather=gather_address)
+            return resolve(thing, self._store.objects, place_of(thing, self._settings), addresses, self._background(thing))
         except SpecError as error:
             return error
         except ValidationError as error:

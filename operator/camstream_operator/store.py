@@ -50,7 +50,7 @@ class Store:
     def __init__(self) -> None:
         self._entries: dict[Key, Entry] = {}
         self._readers = Index()
-        """Pipelines, by what they read: there or not."""
+        """Pipelines, by what they refer to: there or not."""
         self._names = Index()
         """Objects, by their external name (in the place of the name)."""
         self._pods = Index()
@@ -118,8 +118,8 @@ class Store:
             elif key.kind in STREAMING:
                 body = json.loads(entry.body)
                 change(self._names, _external(key, body), key)
-                if read := _read_by(key, body):
-                    change(self._readers, read, key)
+                for other in _referred_by(key, body):
+                    change(self._readers, other, key)
 
     # ------------------------------------------------------------------ questions
 
@@ -208,10 +208,11 @@ def _external(key: Key, body: Body) -> Key:
     return Key(key.kind, key.namespace, (body.get("spec") or {}).get("externalName") or key.name)
 
 
-def _read_by(key: Key, body: Body) -> Key | None:
-    given = (body.get("spec") or {}).get("input") or {}
-    for kind in STREAMING:
-        reference = given.get(kind.lower())
-        if key.kind == "Pipeline" and isinstance(reference, dict) and reference.get("name"):
-            return Key(kind, key.namespace, reference["name"])
-    return None
+def _referred_by(key: Key, body: Body) -> set[Key]:
+    """What a pipeline reads, merges and sends to, as far as it can be read from what may not be valid."""
+    spec = body.get("spec") or {}
+    if key.kind != "Pipeline":
+        return set()
+    places = [(kind, (spec.get(part) or {}).get(kind.lower())) for part in ("input", "merge") for kind in STREAMING]
+    places.append(("Pipeline", (spec.get("output") or {}).get("pipeline")))
+    return {Key(kind, key.namespace, found["name"]) for kind, found in places if isinstance(found, dict) and found.get("name")}

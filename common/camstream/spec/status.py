@@ -175,6 +175,10 @@ class PipelineStatus(StreamingStatus):
     """How a pipeline is."""
 
     background: BackgroundUse | None = None
+    replicas: int | None = None
+    """Workers that there are, on a cluster."""
+    selector: str | None = None
+    """Labels of their pods, for autoscalers."""
 
 
 class BackgroundStatus(Spec):

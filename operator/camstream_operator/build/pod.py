@@ -13,7 +13,7 @@ from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.pipeline import PipelineType
 from camstream.spec.worker import WorkerConfig
-from camstream_operator.build.names import CONTAINER, IDENTITY, child_name
+from camstream_operator.build.names import CONTAINER, IDENTITY, SCRIPTS, child_name
 from camstream_operator.build.quantity import bytes_or_cores
 from camstream_operator.settings import Settings, WorkerClass
 
@@ -46,6 +46,7 @@ def pod_template(thing: Camera | Pipeline, config: WorkerConfig, profile: Worker
         "volumes": [
             {"name": "config", "configMap": {"name": child_name(Key.of(thing))}},
             {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+            *_script_volume(thing),
             *profile.volumes,
         ],
     }
@@ -107,6 +108,7 @@ def _container(thing: Camera | Pipeline, profile: WorkerClass, settings: Setting
             # A folder and not a single file: only a folder follows the ConfigMap.
             {"name": "config", "mountPath": "/etc/camstream", "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
+            *([{"name": "script", "mountPath": SCRIPTS, "readOnly": True}] if _script_volume(thing) else []),
             *profile.volume_mounts,
         ],
     }
@@ -130,3 +132,8 @@ def _resources(thing: Camera | Pipeline, profile: WorkerClass) -> Part:
             )
         requests[name] = limits[name]
     return {name: part for name, part in (("limits", limits), ("requests", requests)) if part}
+
+
+def _script_volume(thing: Camera | Pipeline) -> list[Part]:
+    script = thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
+    return [{"name": "script", "configMap": {"name": script.name}}] if script else []

@@ -7,12 +7,13 @@ from typing import Any, Final
 from camstream.decide import FALSE, TRUE, Finding, Seen, completed, stopped
 from camstream.errors import SpecError
 from camstream.names import HTTP_PORT
+from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import ExitStatus, Phase, WorkerStatus
 from camstream.spec.worker import WorkerConfig
-from camstream_operator.build.names import stream_address
+from camstream_operator.build.names import selector, stream_address
 from camstream_operator.decide.pods import (
     OUT_OF_MEMORY,
     answers,
