@@ -142,6 +142,8 @@ def _phase(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: See
         return Phase.FAILED
     if seen.exit is not None:
         return Phase.COMPLETED if seen.exit.exit_code == 0 else Phase.FAILED
+    if seen.paused and seen.obstacle is None:
+        return Phase.PENDING
     if seen.obstacle is not None or (seen.deployed is not None and seen.deployed.status is FALSE):
         return Phase.FAILED
     return Phase.STARTING
@@ -174,7 +176,7 @@ def _asleep(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Se
     if seen.report is not None:
         return None
     if isinstance(config, SpecError):
-        return Finding(FALSE, "NotAccepted", "does not run until its spec is accepted")
+        return Finding(FALSE, "NotAccepted", f"does not run: {config}")
     if seen.obstacle is not None:
         return seen.obstacle
     if seen.deployed is not None and seen.deployed.status is FALSE:
@@ -200,7 +202,7 @@ def _config_applied(config: WorkerConfig | SpecError, seen: Seen, asleep: Findin
         return Finding(UNKNOWN, asleep.reason if asleep else "NotRunning")
     if report.config.applied_hash == config.digest():
         return Finding(TRUE, "Applied")
-    if seen.replaced:
+    if seen.replaced and not seen.paused:
         return Finding(FALSE, "RollingOut", "a new worker with this configuration takes over when it is ready")
     if report.config.rejected_hash == config.digest():
         return Finding(FALSE, "Rejected", f"{report.config.rejected_reason or 'refused'}; the configuration before goes on")
@@ -212,6 +214,8 @@ def _input_connected(report: WorkerReport | None, asleep: Finding | None) -> Fin
         return Finding(UNKNOWN, asleep.reason if asleep else "NotRunning")
     if report.input.connected:
         return Finding(TRUE, "FramesArrive")
+    if report.phase is Phase.STARTING:
+        return Finding(FALSE, "Starting", report.input.message)
     return Finding(FALSE, "NoFrames", report.input.message or f"no frames from {report.input.address}; see that it runs and sends")
 
 

@@ -18,7 +18,7 @@
     │   └── MalformedMessage    a header or value contradicts itself
     ├── FrameError              one frame cannot be processed; the next one may be
     │   ├── ShapeMismatch       two arrays that must agree do not
-    │   └── ScriptError         a user's own program fails
+    │   └── ScriptError         a user's own code cannot be loaded, raises, or gives what cannot be sent
     ├── BackgroundError         a background is missing, damaged or of the wrong shape
     └── SourceError             a source cannot deliver
         └── SourceTimeout       a source was silent for longer than allowed
@@ -92,7 +92,7 @@ class ShapeMismatch(FrameError):  # noqa: N818
 
 
 class ScriptError(FrameError):
-    """A user's own program fails, or cannot be loaded."""
+    """A user's own code cannot be loaded, raises, or gives what cannot be sent."""
 
 
 class BackgroundError(CamstreamError):

@@ -5,6 +5,7 @@ Exit codes: 0 stopped, 1 failed or not the leader any more, 2 wrong settings. Wh
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -23,7 +24,7 @@ from camstream.errors import SpecError
 from camstream.names import OPERATOR
 from camstream.spec.key import Key
 from camstream_operator.audit import Audit
-from camstream_operator.cluster.api import Api, ApiError
+from camstream_operator.cluster.api import RESOURCES, Api, ApiError
 from camstream_operator.cluster.canary import CANARY, TOKEN, Canary
 from camstream_operator.cluster.lease import Elector, LeaseLost
 from camstream_operator.cluster.recorder import Recorder
@@ -43,6 +44,12 @@ CRDS_S: Final = 5.0
 
 NO_CRDS: Final = "the CustomResourceDefinitions of camstream are not installed; install them with the chart"
 
+HEAD_START_S: Final = 0.2
+"""[s] For objects that are new at the start, before everything else is taken in."""
+
+RESYNC_HZ: Final = 200
+"""How many of the others are looked at in a second, at the start: so that what comes meanwhile need not wait for them."""
+
 ENDING_S: Final = 3.0
 """[s] Time for what is being done to come to its end."""
 
@@ -53,6 +60,7 @@ def main() -> int:
     options = _arguments()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("aiohttp.access").propagate = False
+    _relieve_collector()
     try:
         settings = read_settings(options.settings)
         return asyncio.run(_run(settings, options.http_port, options.kubeconfig))
@@ -62,6 +70,13 @@ def main() -> int:
     except (ConfigException, OSError) as error:
         log.error("cannot start: %s", error)  # noqa: TRY400
         return FAILED
+
+
+def _relieve_collector() -> None:
+    """Most of what is in memory are modules, which stay; and what is parsed and built is freed by itself."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _arguments() -> argparse.Namespace:
@@ -133,13 +148,16 @@ class Leader:
         self._health.set_live("watch", lambda: "nothing comes back" if self._canary.stale(time.monotonic()) else self._audit.deaf())
         essential = [
             asyncio.create_task(work, name=name)
-            for name, work in {"lease": self._keep_lease(), "recorder": self._recorder.run()}.items()
+            for name, work in {
+                "lease": self._keep_lease(),
+                "recorder": self._recorder.run(),
+                "queue": self._queue.run(self._look_after),
+            }.items()
         ]
         try:
             if not await _before(stopping, self._fill(), *essential):
                 return STOPPED if stopping.is_set() else FAILED
             works: dict[str, Coroutine[Any, Any, Any]] = {
-                "queue": self._queue.run(self._look_after),
                 "reports": self._reports.run(),
                 "audit": self._audit.run(),
                 "canary": self._canary.run(),
@@ -179,7 +197,7 @@ class Leader:
         """Take in the whole cluster, and wait for it to be complete."""
         while True:
             try:
-                await self._audit.fill()
+                await self._take_in_everything()
                 break
             except ApiError as error:
                 missing = error.status == 404
@@ -189,8 +207,23 @@ class Leader:
                 self._not_filled = told
                 await asyncio.sleep(CRDS_S)
         self._not_filled = None
+        others = 0
         for key in self._store.streaming():
-            self._queue.add(key, urgent=self._store.unattended(key))
+            if self._store.unattended(key):
+                self._queue.add(key)
+            else:
+                self._queue.add_after(key, others / RESYNC_HZ)
+                others += 1
+
+    async def _take_in_everything(self) -> None:
+        """:raises ApiError: if something cannot be listed"""
+        await self._audit.fill(resource for resource in RESOURCES.values() if resource.ours)
+        if new := self._store.untold():
+            # They have no children, or none that would be changed: no need to know those of the others first.
+            for key in new:
+                self._queue.add(key)
+            await asyncio.sleep(HEAD_START_S)
+        await self._audit.fill(resource for resource in RESOURCES.values() if not resource.ours)
 
     async def _watch(self, stopping: asyncio.Event) -> None:
         ready = asyncio.Event()
@@ -222,7 +255,7 @@ class Leader:
         if kind == "ConfigMap" and metadata["name"] == CANARY:
             self._canary.seen((found.get("data") or {}).get(TOKEN, ""))
         if happened == "DELETED":
-            concerned = self._store.remove(kind, metadata["namespace"], metadata["name"], metadata["uid"])
+            concerned = self._store.remove(kind, metadata["namespace"], metadata["name"], metadata["uid"], int(metadata["resourceVersion"]))
         else:
             concerned = self._store.put(kind, found)
         self._concern(concerned, urgent=happened is not None)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from camstream.spec.key import Key
@@ -12,6 +12,8 @@ from camstream_operator.metrics import Metrics
 from camstream_operator.store import Body, Store
 
 log = logging.getLogger(__name__)
+
+EVERYTHING: Final = tuple(RESOURCES.values())
 
 PERIOD_S: Final = 300.0
 PATIENCE_S: Final = 10.0
@@ -41,12 +43,12 @@ class Audit:
         self._patience_s = patience_s
         self._misses: dict[str, int] = {}
 
-    async def fill(self) -> None:
-        """Take in everything that there is.
+    async def fill(self, resources: Iterable[Resource] = EVERYTHING) -> None:
+        """Take in everything that there is of some kinds.
 
         :raises ApiError: if something cannot be listed; 404 where a CustomResourceDefinition is missing
         """
-        for resource in RESOURCES.values():
+        for resource in resources:
             for namespace in self._namespaces:
                 async for page in self._api.list(resource, namespace):
                     for found in page.items:
@@ -80,14 +82,14 @@ class Audit:
             await asyncio.sleep(self._patience_s)
         known = self._store.versions(resource.kind)
         missed = {key: found for key, found in newer.items() if known.get(key, (0, ""))[0] < _version(found)}
-        ghosts = {key: uid for key, (version, uid) in gone.items() if known.get(key) == (version, uid)}
+        ghosts = {key: (version, uid) for key, (version, uid) in gone.items() if known.get(key) == (version, uid)}
         self._misses[resource.kind] = self._misses.get(resource.kind, 0) + 1 if missed or ghosts else 0
         for key, found in missed.items():
             log.warning("a change of %s was missed by the watch", key)
             self._concern(self._store.put(resource.kind, found))
-        for key, uid in ghosts.items():
+        for key, (version, uid) in ghosts.items():
             log.warning("the deletion of %s was missed by the watch", key)
-            self._concern(self._store.remove(*key, uid))
+            self._concern(self._store.remove(*key, uid, version))
             self._metrics.ghosts_removed.labels(resource.kind).inc()
 
     async def _differences(self, resource: Resource) -> tuple[dict[Key, Body], dict[Key, tuple[int, str]]]:

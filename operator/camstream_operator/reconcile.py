@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from camstream.decide import FALSE, Finding, completed, decide_invalid, decide_status, stopped
+from camstream.decide import FALSE, TRUE, Finding, completed, decide_invalid, decide_status, stopped
 from camstream.errors import NameConflict, SpecError
-from camstream.names import API_VERSION, HTTP_PORT, PAUSE
+from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE
 from camstream.resolve import Addresses, resolve
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
-from camstream.spec.status import CameraStatus, PipelineStatus
+from camstream.spec.status import CameraStatus, ConditionType, Phase, PipelineStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig
 from camstream_operator.build.children import build_children, place_of
 from camstream_operator.build.names import child_name, gather_address, stream_address
@@ -39,6 +39,9 @@ Status = CameraStatus | PipelineStatus
 
 RETRY_S: Final = 30.0
 """[s] After a refusal that only people can end, and that nobody announces the end of."""
+
+NO_VERSION: Final = "1"
+"""A ``resourceVersion`` that no object has: the first write to a new cluster is number 2."""
 
 CONFIG: Final = "camstream.dev/config"
 """Annotation of a pod: touching it makes the kubelet renew the configuration file at once, instead of within a minute."""
@@ -87,7 +90,9 @@ class Reconciler:
                 failed = await self._apply_children(key, thing, config)
             except SpecError as error:
                 config = error
-        await self._tell(key, thing, config, failed, paused)
+        status = await self._tell(key, thing, config, failed, paused)
+        if status.phase is Phase.COMPLETED and thing.status.phase is not Phase.COMPLETED:
+            return 0.0  # its worker is not needed any more, and our own write is news to nobody
         return RETRY_S if failed else None
 
     # ------------------------------------------------------------------ what is wanted
@@ -96,7 +101,8 @@ class Reconciler:
         first = self._store.first_of_name(key)
         if first != key:
             return NameConflict(
-                f"{key} has the external name {thing.external_name!r}, which {first} had first; give one of them another spec.externalName"
+                f"{key} has the external name {thing.external_name!r}, which {first} had first; "
+                f"delete one of them, and create it with another spec.externalName"
             )
         try:
             addresses = Addresses(stream=lambda other: stream_address(self._store.objects[other]), gather=gather_address)
@@ -149,15 +155,18 @@ class Reconciler:
             cause = "created"
         path = RESOURCES[kind].path(namespace, name)
         try:
-            # What was never seen may be somebody else's: then no field is taken from them.
-            applied = await self._api.apply(path, desired, force=found is not None)
+            applied = await self._api.apply(path, desired if found else _only_new(desired))
         except ApiError as error:
             if error.status == 409 and found is None:
-                raise Conflict(await self._taken(kind, path, name, error)) from error
-            raise
-        if found is None and not applied.created and owner_uid(applied.object) != desired["metadata"]["ownerReferences"][0]["uid"]:
-            raise Conflict(f"{kind} {name!r} belongs to another object; delete it, or give this one another name")
-        self._store.put(kind, applied.object)
+                self._store.put(kind, await self._taken(path, desired))
+                await self._apply(key, desired)
+                return
+            if error.status != 422 or found is None or "spec" not in desired:
+                raise
+            # What somebody has renamed in a list stands in the way of what an apply adds to it. This replaces whole lists.
+            await self._api.merge(path, {"spec": desired["spec"]})
+            applied = await self._api.apply(path, desired)
+        self._store.put(kind, applied)
         self._metrics.children_applied.labels(kind, cause).inc()
         if cause == "drift":
             self._recorder.record(
@@ -167,20 +176,24 @@ class Reconciler:
                 f"{kind} {name} was changed by somebody else and is as it was",
             )
 
-    async def _taken(self, kind: str, path: str, name: str, error: ApiError) -> str:
-        """Why a child could not be made without taking something from somebody."""
+    async def _taken(self, path: str, desired: Body) -> Body:
+        """What has the name of a child that was not seen yet.
+
+        :raises Conflict: if it is not ours
+        """
         found = await self._api.get(path)
-        labels = (found["metadata"].get("labels") or {}).items()
-        if {("app.kubernetes.io/managed-by", "camstream-operator")} <= set(labels):
-            # Ours, and only not seen yet.
-            self._store.put(kind, found)
-            raise error
-        return f"{kind} {name!r} is there already and is not ours; delete it, or give this object another name"
+        labelled = (found["metadata"].get("labels") or {}).get(MANAGED_BY) == OPERATOR
+        if labelled or owner_uid(found) == owner_uid(desired):
+            return found
+        name = desired["metadata"]["name"]
+        raise Conflict(f"{desired['kind']} {name!r} is there already and is not ours; delete it, or give this object another name")
 
     async def _refresh(self, key: Key, config: WorkerConfig) -> None:
         """See that running workers get the newest configuration file soon."""
+        if not (pods := self._store.pods(key)):
+            return
         digest, identity = config.digest(), config.identity()
-        for pod in self._store.pods(key):
+        for pod in pods:
             uid, annotations = pod["metadata"]["uid"], pod["metadata"].get("annotations") or {}
             report = self._reports.of(uid)
             if report is None or report.config.applied_hash == digest or annotations.get(CONFIG) == digest:
@@ -199,12 +212,14 @@ class Reconciler:
 
     async def _tell(
         self, key: Key, thing: Camera | Pipeline, config: WorkerConfig | SpecError, failed: Finding | None, paused: bool
-    ) -> None:
+    ) -> Status:
         pods = self._store.pods(key)
         for pod in pods:
             if address := answers(pod):
                 self._reports.watch(pod["metadata"]["uid"], key, f"http://{address}:{HTTP_PORT}/status")
         self._reports.keep_only(key, {pod["metadata"]["uid"] for pod in pods})
+        if self._unheard(thing, pods):
+            return thing.status
         name = child_name(key)
         seen = see(
             thing,
@@ -219,6 +234,19 @@ class Reconciler:
         )
         status = decide_status(thing, config, seen, thing.status, self._now())
         await self._write(key, thing.metadata.uid or "", thing.status, status)
+        return status
+
+    def _unheard(self, thing: Camera | Pipeline, pods: list[Body]) -> bool:
+        """Whether a worker is known to run, and this process has not heard it yet.
+
+        Then the operator has just begun, and what it said before counts until the worker answers, or is silent for too long.
+        """
+        active = any(c.type == ConditionType.ACTIVE and c.status is TRUE for c in thing.status.conditions)
+        pod = next((pod for pod in pods if pod["metadata"]["name"] == thing.status.worker.pod_name), None)
+        if not active or stopped(thing) or pod is None or answers(pod) is None:
+            return False
+        uid = pod["metadata"]["uid"]
+        return self._reports.of(uid) is None and not self._reports.silent(uid)
 
     async def _tell_invalid(self, key: Key, raw: Body, error: ValidationError) -> None:
         model = KINDS[key.kind].model_fields["status"].annotation
@@ -238,7 +266,7 @@ class Reconciler:
             "kind": key.kind,
             # The uid makes it a conflict where another object has the name by now.
             "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid},
-            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "status": _status_body(status),
         }
         try:
             applied = await self._api.apply(RESOURCES[key.kind].path(key.namespace, key.name, "status"), body)
@@ -246,10 +274,20 @@ class Reconciler:
             if error.status in (404, 409):
                 return  # it is gone, or is another one: its event is on the way
             raise
-        self._store.put(key.kind, applied.object)
+        self._store.put(key.kind, applied)
         self._metrics.status_writes.labels(key.kind).inc()
         for kind, reason, message in news(previous, status):
-            self._recorder.record(_reference(key, applied.object), kind, reason, message)
+            self._recorder.record(_reference(key, applied), kind, reason, message)
+
+
+def _status_body(status: Status) -> Body:
+    """Without empty parts: where an apply takes the last field out of one, the API server makes it null, and then refuses it."""
+    return {name: part for name, part in status.model_dump(mode="json", by_alias=True, exclude_none=True).items() if part != {}}
+
+
+def _only_new(desired: Body) -> Body:
+    """A manifest that creates, or is a conflict: an apply alone takes over what somebody else has made."""
+    return desired | {"metadata": desired["metadata"] | {"resourceVersion": NO_VERSION}}
 
 
 def first_problem(error: ValidationError) -> str:

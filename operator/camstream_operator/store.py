@@ -6,6 +6,7 @@ Objects are kept as bytes of JSON and parsed when they are needed: a parsed one 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from camstream.names import KIND_LABEL, NAME_LABEL
@@ -16,6 +17,12 @@ from camstream_operator.decide.pods import essence_of_pod
 Body = dict[str, Any]
 
 STREAMING: Final = ("Camera", "Pipeline")
+
+GONE: Final = 4096
+"""Deletions that are remembered: more than can happen while a request is on its way."""
+
+MODELS: Final = 128
+"""Cameras and pipelines that are kept parsed."""
 
 
 @dataclass(slots=True)
@@ -29,6 +36,12 @@ class Entry:
     body: bytes
     owner: Key | None
     """The object of ours that it belongs to: itself, or what its labels say."""
+    external: Key | None = None
+    """Of a camera or pipeline: its external name (in the place of the name)."""
+    reads: frozenset[Key] = frozenset()
+    """Of a pipeline: what it refers to, there or not."""
+    told: int = 0
+    """The generation that its status is about; 0: it has no status."""
 
 
 class Index(dict[Key, set[Key]]):
@@ -55,6 +68,8 @@ class Store:
         """Objects, by their external name (in the place of the name)."""
         self._pods = Index()
         """Pods, by whom they work for."""
+        self._gone: dict[str, int] = {}
+        """Version at which objects were deleted, by uid: the answer to a write may come later than the news of the deletion."""
         self.objects = Objects(self._entries)
 
     # ------------------------------------------------------------------ changes
@@ -67,10 +82,15 @@ class Store:
         metadata = found["metadata"]
         key = Key(kind, metadata.get("namespace") or "", metadata["name"])
         version, old = int(metadata["resourceVersion"]), self._entries.get(key)
+        if version < self._gone.get(metadata["uid"], 0):
+            return set()
         if old is not None and old.version >= version:
             # Known, or a late word about what has changed, or was deleted and made anew, since.
             return set()
         entry = Entry(version, metadata["uid"], metadata.get("generation", 0), _compact(kind, found), _owner(key, metadata))
+        if kind in STREAMING:
+            entry.external, entry.reads = _external(key, found), _referred_by(key, found)
+            entry.told = (found.get("status") or {}).get("observedGeneration") or 0
         self._entries[key] = entry
         if old is not None and old.body == entry.body and old.uid == entry.uid:
             return set()
@@ -81,14 +101,18 @@ class Store:
             concerned |= self._concerned(key, old, whole=old.uid != entry.uid)
         return concerned
 
-    def remove(self, kind: str, namespace: str, name: str, uid: str | None = None) -> set[Key]:
-        """Forget an object that is gone.
+    def remove(self, kind: str, namespace: str, name: str, uid: str, version: int) -> set[Key]:
+        """Forget an object that is gone, or that is not ours any more.
 
         :param uid: nothing is done where another object has its name by now
+        :param version: of the deletion; what is newer is kept
         """
+        self._gone[uid] = version
+        if len(self._gone) > GONE:
+            del self._gone[next(iter(self._gone))]
         key = Key(kind, namespace, name)
         entry = self._entries.get(key)
-        if entry is None or (uid is not None and entry.uid != uid):
+        if entry is None or entry.uid != uid or entry.version > version:
             return set()
         del self._entries[key]
         self._index(key, entry, None)
@@ -102,12 +126,9 @@ class Store:
         while new:
             new = {reader for one in new for reader in self._readers.get(one, ())} - concerned
             concerned |= new
-        if whole:
-            concerned |= self._rivals(key, entry)
+        if whole and entry.external:
+            concerned |= self._names.get(entry.external, set())
         return concerned
-
-    def _rivals(self, key: Key, entry: Entry) -> set[Key]:
-        return set(self._names.get(_external(key, json.loads(entry.body)), ()))
 
     def _index(self, key: Key, old: Entry | None, new: Entry | None) -> None:
         for entry, change in ((old, Index.discard), (new, Index.add)):
@@ -115,11 +136,10 @@ class Store:
                 continue
             if key.kind == "Pod" and entry.owner:
                 change(self._pods, entry.owner, key)
-            elif key.kind in STREAMING:
-                body = json.loads(entry.body)
-                change(self._names, _external(key, body), key)
-                for other in _referred_by(key, body):
-                    change(self._readers, other, key)
+            if entry.external:
+                change(self._names, entry.external, key)
+            for other in entry.reads:
+                change(self._readers, other, key)
 
     # ------------------------------------------------------------------ questions
 
@@ -138,14 +158,18 @@ class Store:
 
     def first_of_name(self, key: Key) -> Key:
         """Who owns the external name of an object: the oldest of those that claim it."""
-        entry = self._entries[key]
-        rivals = self._names.get(_external(key, json.loads(entry.body)), {key})
+        external = self._entries[key].external
+        rivals = self._names.get(external, {key}) if external else {key}
         return min(rivals, key=lambda one: (_created(self._entries[one]), one.name)) if len(rivals) > 1 else key
 
     def unattended(self, key: Key) -> bool:
         """Whether the status of an object is not about its newest spec."""
         entry = self._entries[key]
-        return bool((json.loads(entry.body).get("status") or {}).get("observedGeneration") != entry.generation)
+        return entry.told != entry.generation
+
+    def untold(self) -> list[Key]:
+        """Cameras and pipelines that have no status yet: nobody has ever looked after them."""
+        return [key for key in self.streaming() if not self._entries[key].told]
 
     def versions(self, kind: str) -> dict[Key, tuple[int, str]]:
         """Version and uid of all objects of a kind."""
@@ -161,15 +185,14 @@ class Objects(Mapping[Key, Camera | Pipeline]):
 
     def __init__(self, entries: Mapping[Key, Entry]) -> None:
         self._entries = entries
+        # The same few are asked for again and again, where pipelines are chained.
+        self._model = lru_cache(MODELS)(_model)
 
     def __getitem__(self, key: Key) -> Camera | Pipeline:
         """:raises pydantic.ValidationError: if what is stored is not valid"""
         if key.kind not in STREAMING:
             raise KeyError(key)
-        model = KINDS[key.kind]
-        found = model.model_validate_json(self._entries[key].body)
-        assert isinstance(found, (Camera, Pipeline))  # noqa: S101 - the key says so
-        return found
+        return self._model(key.kind, self._entries[key].body)
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, Key) and key.kind in STREAMING and key in self._entries
@@ -179,6 +202,12 @@ class Objects(Mapping[Key, Camera | Pipeline]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _model(kind: str, body: bytes) -> Camera | Pipeline:
+    found = KINDS[kind].model_validate_json(body)
+    assert isinstance(found, (Camera, Pipeline))  # noqa: S101 - the key says so
+    return found
 
 
 def _compact(kind: str, found: Body) -> bytes:
@@ -205,14 +234,20 @@ def _created(entry: Entry) -> str:
 
 
 def _external(key: Key, body: Body) -> Key:
-    return Key(key.kind, key.namespace, (body.get("spec") or {}).get("externalName") or key.name)
+    return Key(key.kind, key.namespace, _text(body, "spec", "externalName") or key.name)
 
 
-def _referred_by(key: Key, body: Body) -> set[Key]:
-    """What a pipeline reads, merges and sends to, as far as it can be read from what may not be valid."""
-    spec = body.get("spec") or {}
+def _referred_by(key: Key, body: Body) -> frozenset[Key]:
+    """What a pipeline reads, merges and sends to, there or not."""
     if key.kind != "Pipeline":
-        return set()
-    places = [(kind, (spec.get(part) or {}).get(kind.lower())) for part in ("input", "merge") for kind in STREAMING]
-    places.append(("Pipeline", (spec.get("output") or {}).get("pipeline")))
-    return {Key(kind, key.namespace, found["name"]) for kind, found in places if isinstance(found, dict) and found.get("name")}
+        return frozenset()
+    places = [(kind, _text(body, "spec", part, kind.lower(), "name")) for part in ("input", "merge") for kind in STREAMING]
+    places.append(("Pipeline", _text(body, "spec", "output", "pipeline", "name")))
+    return frozenset(Key(kind, key.namespace, name) for kind, name in places if name)
+
+
+def _text(body: Any, *path: str) -> str | None:
+    """A text in an object that may be anything: what is stored may be older than the schema."""
+    for name in path:
+        body = body.get(name) if isinstance(body, dict) else None
+    return body if isinstance(body, str) else None

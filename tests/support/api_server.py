@@ -100,8 +100,8 @@ class Process:
             self._process.wait(20)
 
 
-def token_of(user: str) -> str:
-    return f"{TOKEN}-{user}"
+def token_of(user: str | None = None) -> str:
+    return f"{TOKEN}-{user}" if user else TOKEN
 
 
 def write_kubeconfig(file: Path, url: str, certificate: Path | None, token: str) -> None:

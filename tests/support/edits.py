@@ -15,7 +15,7 @@ from camstream.spec.base import ROLLOUT, Change, Spec, change_of
 
 Document = dict[str, Any]
 
-CANDIDATES: list[Any] = [True, False, 2, 3, 0.5, 30000, "tcp://other:5555", "other", "500m", "300Mi", ["other"]]
+CANDIDATES: list[Any] = [True, False, 2, 3, 0.5, 30000, "other", "tcp://other:5555", "500m", "300Mi", ["other"]]
 """Some value in here is right for every field, and another one than before."""
 
 SPECS: list[tuple[type[Camera] | type[Pipeline], Document]] = [
@@ -65,7 +65,9 @@ def every_edit() -> list[Edit]:
     return list(found.values())
 
 
-def fields(model: type[BaseModel], around: Change = ROLLOUT, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Change, FieldInfo]]:
+def fields(
+    model: type[BaseModel], around: Change = ROLLOUT, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Change, FieldInfo]]:
     """All fields of a model and of the models in it: path, mark, and what is known of it."""
     for name, info in model.model_fields.items():
         change, place = change_of(model, name, around), (*path, info.alias or name)

@@ -88,35 +88,40 @@ class Reference(Spec):
 
 
 class FileLayout(StrEnum):
-    """Where values are in a file."""
+    """Where in the file things are."""
 
     DEFAULT = "Default"
-    """``/data1/<channel>/value``, beside its timestamps."""
+    """``/data1/<channel>/value`` and ``/header1/pulse_id``."""
     FLAT = "Flat"
-    """``/data1/<channel>``."""
+    """``/data1/<channel>`` and ``/header1/pulse_id``."""
     BSH5 = "Bsh5"
-    """``/<channel>/data``."""
+    """``/<channel>/data`` and ``/pulse_id``."""
 
 
 class OnExisting(StrEnum):
-    """What to do where there is a file of this name already. No file is ever overwritten."""
+    """What to do where there is a file of that name. It is never overwritten."""
 
-    NUMBER = "Number"
-    """Add the next free number to the name."""
     REFUSE = "Refuse"
-    """Do not start."""
+    """The worker ends with an error."""
+    NUMBER = "Number"
+    """The name gets a number: ``name_1.h5``, ``name_2.h5``."""
 
 
 class FileOutput(Spec):
-    """An HDF5 file instead of a stream."""
+    """The HDF5 file of a worker."""
 
-    path: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Below the folder that the worker may write to: on a cluster that of its worker class, on one machine that of --files."""
+    path: str = Field(
+        min_length=1,
+        max_length=1024,
+        pattern=r"^[^/.\x00-\x1f][^/\x00-\x1f]*(/[^/.\x00-\x1f][^/\x00-\x1f]*)*$",
+        json_schema_extra=form("a relative path, no part of which begins with a dot"),
+    )
+    """Below the folder for files that those who run the installation chose. ``.h5`` is added where it is missing."""
     layout: FileLayout = FileLayout.DEFAULT
     local_timestamps: bool = True
-    """Write when each value was received, too."""
+    """Write the timestamp of every channel beside its values."""
     allow_shape_changes: bool = False
-    """Start new groups when the shape of a channel changes, instead of refusing the record."""
+    """Go on in a new group when the shape or type of a channel changes. Without it such a record fails."""
     on_existing: OnExisting = OnExisting.NUMBER
 
 

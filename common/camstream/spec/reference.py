@@ -14,6 +14,12 @@ from camstream.spec.schema import Schema, member_docs, nested_model, plain, stru
 
 NOTE = "<!-- Made by `make generate` from common/camstream/spec. Do not edit. -->"
 
+EDITED = (
+    "The column *Edited* says what happens when a field of a running object is edited; where a row leads to a table of its own, the rows "
+    "of that table count. On a cluster `kubectl explain` says the same in brackets, and "
+    "[Run cameras on Kubernetes](../how-to/kubernetes.md#change-it) says how it comes about."
+)
+
 TYPES = {
     "integer": "whole number",
     "number": "number",
@@ -55,12 +61,26 @@ def _kind_page(kind: type[Camera] | type[Pipeline] | type[Background]) -> str:
         f"# {name}",
         plain(kind.__doc__),
         f"`apiVersion: {API_VERSION}`, `kind: {name}`; on the command line `{kind.plural}`, `{name.lower()}` or `{kind.short_name}`.",
-        "What happens when a field of a running object is edited:",
-        "\n".join(f"- **{change}**: {text}" for change, text in member_docs(Change).items()),
     ]
-    spec = _sections("spec", structural(_model(kind, "spec"), Change.ROLLOUT))
+    schema = structural(_model(kind, "spec"), Change.ROLLOUT)
+    used = set(_changes(schema))
+    head += [
+        EDITED,
+        "\n".join(f"- **{change}**: {text}" for change, text in member_docs(Change).items() if change in used),
+    ]
+    spec = _sections("spec", schema)
     status = _sections("status", structural(_model(kind, "status")))
     return _joined([*head, *spec, *status])
+
+
+def _changes(schema: Schema) -> Iterator[str]:
+    """How the fields of a model and of those in it may change."""
+    for field in schema["properties"].values():
+        inner = field.get("items", field)
+        if "properties" in inner:
+            yield from _changes(inner)
+        else:
+            yield field["x-change"]
 
 
 def _status_page() -> str:

@@ -139,10 +139,11 @@ def fast_packer(channel: ChannelHeader, kind: type) -> Pack:
     """
     if kind is np.ndarray:
         return partial(_pack_array, channel, channel.dtype, channel.array_shape)
-    if channel.compression is None and issubclass(kind, (np.generic, int, float)):
-        return struct.Struct(_ORDER[channel.encoding] + CODES[channel.type]).pack
+    # numpy's str_ is both a text and a generic.
     if channel.compression is None and issubclass(kind, str):
         return str.encode
+    if channel.compression is None and issubclass(kind, (np.generic, int, float)):
+        return struct.Struct(_ORDER[channel.encoding] + CODES[channel.type]).pack
     return pack_nothing
 
 

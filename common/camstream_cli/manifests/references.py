@@ -35,7 +35,8 @@ def missing_scripts(found: Manifests) -> Iterator[Problem]:
             names = {name: None for namespace, name in found.config_maps if namespace == where[0]}
             yield placed.document.problem(place, f"ConfigMap {where[1]!r} is not among these files{suggestion(where[1], names)}")
         elif script.config_map.key not in found.config_maps[where]:
-            message = f"ConfigMap {where[1]!r} has no entry {script.config_map.key!r}{suggestion(script.config_map.key, found.config_maps[where])}"
+            key, entries = script.config_map.key, found.config_maps[where]
+            message = f"ConfigMap {where[1]!r} has no entry {key!r}{suggestion(key, entries)}"
             yield placed.document.problem(place, message)
 
 

@@ -5,7 +5,7 @@ Each manifest holds exactly the fields that are ours, so that what others set (a
 
 import hashlib
 import json
-from typing import Any, Final
+from typing import Any
 
 from camstream.names import API_VERSION, GATHER_PORT, HTTP_PORT, STREAM_PORT
 from camstream.resolve import Place
@@ -19,6 +19,7 @@ from camstream_operator.build.pod import pod_template, replace_first
 from camstream_operator.settings import Settings
 
 Manifest = dict[str, Any]
+
 
 def place_of(thing: Camera | Pipeline, settings: Settings) -> Place:
     """Where a worker listens in its pod, and finds and leaves files.

@@ -78,14 +78,6 @@ RESOURCES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """What an apply has led to."""
-
-    object: Body
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """A part of a list."""
 
@@ -124,6 +116,8 @@ class Api:
         """
         settings = Configuration()
         settings.connection_pool_maxsize = CONNECTIONS
+        # With it aiohttp reads ~/.netrc and the environment anew for each request, in a thread. kopf does without, too.
+        settings.client_session_kwargs = {"trust_env": False}
         if kubeconfig:
             await config.load_kube_config(config_file=kubeconfig, client_configuration=settings)
         else:
@@ -175,15 +169,10 @@ class Api:
         """Change some fields, whoever set them before."""
         return await self._request("PATCH", path, body=body, content_type="application/merge-patch+json")
 
-    async def apply(self, path: str, body: Body, *, force: bool = True) -> Applied:
-        """Server-side apply.
-
-        :param force: take fields over from others; without it their differing values are a conflict
-        """
-        query = {"fieldManager": OPERATOR, "force": "true" if force else "false"}
-        created: list[bool] = []
-        found = await self._request("PATCH", path, query, body, "application/apply-patch+yaml", created.append)
-        return Applied(found, created[0])
+    async def apply(self, path: str, body: Body) -> Body:
+        """Server-side apply; takes fields over from others."""
+        query = {"fieldManager": OPERATOR, "force": "true"}
+        return await self._request("PATCH", path, query, body, "application/apply-patch+yaml")
 
     async def _request(
         self,
@@ -192,7 +181,6 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Body | None = None,
         content_type: str = "application/json",
-        created: Callable[[bool], None] = lambda _: None,
     ) -> Body:
         if method != "GET" and not self._may_write():
             raise NotLeader
@@ -208,7 +196,6 @@ class Api:
         self._observe(method, path, answer.status)
         if answer.status >= 300:
             raise _error(answer.status, content, answer.headers.get("Retry-After"))
-        created(answer.status == 201)
         found: Body = json.loads(content)
         return found
 

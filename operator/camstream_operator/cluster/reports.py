@@ -28,6 +28,8 @@ ANSWER_S: Final = 3.0
 """[s] Longest time for one answer."""
 SILENT_S: Final = 15.0
 """[s] Without an answer for this long, a worker counts as silent."""
+START_S: Final = 120.0
+"""[s] The same for one that has never answered: as long as its pod is given to start."""
 HURRY_FOR_S: Final = 60.0
 TOGETHER: Final = 32
 MAX_BYTES: Final = 1 << 20
@@ -137,7 +139,7 @@ class Reports:
         before, was_silent = asked.report, asked.silent
         if found is not None:
             asked.report, asked.answered_at, asked.silent = found, now, False
-        elif now - asked.answered_at > SILENT_S:
+        elif now - asked.answered_at > (SILENT_S if asked.report else START_S):
             asked.silent = True
         if asked.silent is not was_silent or (found is not None and (before is None or essence(found) != essence(before))):
             self._changed(asked.key)

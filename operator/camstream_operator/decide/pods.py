@@ -60,11 +60,14 @@ def worker_pod(pods: list[dict[str, Any]], identity: str | None) -> tuple[dict[s
     return best, best is not None and rank(best)[1]
 
 
+def runs(pod: Body) -> bool:
+    """Whether there is a process in the pod."""
+    return any("running" in container["state"] for container in pod["status"]["containerStatuses"])
+
+
 def answers(pod: Body) -> str | None:
     """IP of a pod whose worker may answer."""
-    status = pod["status"]
-    running = any("running" in c["state"] for c in status["containerStatuses"])
-    return status["podIP"] if running and "deletionTimestamp" not in pod["metadata"] else None
+    return pod["status"]["podIP"] if runs(pod) and "deletionTimestamp" not in pod["metadata"] else None
 
 
 def restarts(pod: Body) -> int:

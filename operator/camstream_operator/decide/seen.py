@@ -7,13 +7,12 @@ from typing import Any, Final
 from camstream.decide import FALSE, TRUE, Finding, Seen, completed, stopped
 from camstream.errors import SpecError
 from camstream.names import HTTP_PORT
-from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import ExitStatus, Phase, WorkerStatus
 from camstream.spec.worker import WorkerConfig
-from camstream_operator.build.names import selector, stream_address
+from camstream_operator.build.names import stream_address
 from camstream_operator.decide.pods import (
     OUT_OF_MEMORY,
     answers,
@@ -21,6 +20,7 @@ from camstream_operator.decide.pods import (
     obstacle_of_deployment,
     obstacle_of_pod,
     restarts,
+    runs,
     worker_pod,
 )
 
@@ -28,6 +28,7 @@ Body = dict[str, Any]
 
 DEPLOYED: Final = Finding(TRUE, "Applied")
 NOT_DEPLOYED: Final = Finding(FALSE, "NotAccepted")
+PAUSED: Final = Finding(FALSE, "Paused", "nothing is made while the annotation camstream.dev/pause-reconciliation is set")
 
 
 def see(
@@ -50,7 +51,7 @@ def see(
         pods = []
     pod, wanted = worker_pod(pods, config.identity() if isinstance(config, WorkerConfig) else None)
     # A new worker may be on its way, and the one before goes on until then.
-    reporter = next((one for one in (pod, *pods) if one and report_of(one["metadata"]["uid"])), None)
+    reporter = next((one for one in (pod, *pods) if one and runs(one) and report_of(one["metadata"]["uid"])), None)
     report = report_of(reporter["metadata"]["uid"]) if reporter else None
     ended = exit_of_pod(pod) if pod else None
     obstacle = _obstacle(pod if pod is not reporter else None, deployment, ended, silent)
@@ -59,7 +60,7 @@ def see(
         exit=ended,
         obstacle=obstacle if report is None else None,
         # While a worker goes on, this is where it shows that the next one cannot.
-        deployed=failed or (obstacle if report else None) or (DEPLOYED if deployment else NOT_DEPLOYED),
+        deployed=failed or (obstacle if report else None) or (DEPLOYED if deployment else PAUSED if paused else NOT_DEPLOYED),
         paused=paused,
         replaced=pod is not None and (reporter not in (pod, None) or not wanted),
         worker=WorkerStatus(

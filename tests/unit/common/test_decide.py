@@ -4,11 +4,22 @@ from typing import Any
 import pytest
 from objects import make_camera, make_pipeline
 
-from camstream.decide import Seen, decide_status, headline
-from camstream.errors import BrokenReference, ImmutableField, SpecError
+from camstream.decide import FALSE, TRUE, Finding, Seen, completed, decide_invalid, decide_status, headline, stopped
+from camstream.errors import BrokenReference, ClassNotAllowed, ImmutableField, NameConflict, SpecError
 from camstream.spec import Camera, Pipeline, StoredBackground, WorkerConfig
 from camstream.spec.report import ConfigReport, InputReport, WorkerReport
-from camstream.spec.status import BackgroundUse, CameraStatus, ExitStatus, ImageStatus, Phase, PipelineStatus, StreamStatus
+from camstream.spec.status import (
+    BackgroundUse,
+    CameraStatus,
+    ConditionType,
+    ConfigStatus,
+    ExitStatus,
+    ImageStatus,
+    Phase,
+    PipelineStatus,
+    StreamStatus,
+    WorkerStatus,
+)
 
 NOW = datetime(2026, 8, 21, 12, 0, 0, tzinfo=UTC)
 LATER = datetime(2026, 8, 21, 12, 5, 0, tzinfo=UTC)
@@ -259,3 +270,213 @@ def test_headline_is_the_message_that_a_person_needs_first(config: Any, seen: Se
 
 def test_a_reason_that_kubernetes_would_refuse_is_replaced() -> None:
     assert facts(decide(CAMERA, CONFIG, Seen(exit=ExitStatus(reason="out of memory!", exit_code=137))))["Active"] == ("False", "Failed")
+
+
+# ---------------------------------------------------------------------- on a cluster
+
+APPLIED = Finding(TRUE, "Applied")
+REFUSED = Finding(FALSE, "Forbidden", "the operator may not do this")
+NO_IMAGE = Finding(FALSE, "ImagePullBackOff", "image 'x' cannot be pulled")
+
+
+@pytest.mark.parametrize(
+    ("config", "seen", "phase", "expected"),
+    [
+        pytest.param(
+            CONFIG,
+            Seen(report=REPORT, deployed=APPLIED),
+            Phase.RUNNING,
+            {"Deployed": ("True", "Applied"), "Active": ("True", "Running"), "Ready": ("True", "FramesFlow")},
+            id="all is well",
+        ),
+        pytest.param(
+            CONFIG,
+            Seen(deployed=APPLIED),
+            Phase.STARTING,
+            {"Deployed": ("True", "Applied"), "Active": ("False", "Starting"), "Ready": ("False", "Starting")},
+            id="the worker starts",
+        ),
+        pytest.param(
+            CONFIG,
+            Seen(deployed=REFUSED),
+            Phase.FAILED,
+            {"Deployed": ("False", "Forbidden"), "Active": ("False", "NotDeployed"), "Ready": ("False", "NotDeployed")},
+            id="what it needs was refused",
+        ),
+        pytest.param(
+            CONFIG,
+            Seen(deployed=REFUSED, report=REPORT),
+            Phase.RUNNING,
+            {"Deployed": ("False", "Forbidden"), "Active": ("True", "Running"), "Ready": ("True", "FramesFlow")},
+            id="an edit was refused while the worker goes on",
+        ),
+        pytest.param(
+            CONFIG,
+            Seen(deployed=APPLIED, obstacle=NO_IMAGE),
+            Phase.FAILED,
+            {"Deployed": ("True", "Applied"), "Active": ("False", "ImagePullBackOff"), "Ready": ("False", "ImagePullBackOff")},
+            id="it cannot start",
+        ),
+        pytest.param(
+            CONFIG,
+            Seen(deployed=APPLIED, obstacle=NO_IMAGE, exit=CRASH),
+            Phase.FAILED,
+            {"Deployed": ("True", "Applied"), "Active": ("False", "ImagePullBackOff"), "Ready": ("False", "ImagePullBackOff")},
+            id="what is in the way now says more than how it ended before",
+        ),
+        pytest.param(
+            ClassNotAllowed("no such class"),
+            Seen(deployed=Finding(FALSE, "NotAccepted")),
+            Phase.FAILED,
+            {"Accepted": ("False", "ClassNotAllowed"), "Deployed": ("False", "NotAccepted"), "Active": ("False", "NotAccepted")},
+            id="nothing is made of a spec that is not accepted",
+        ),
+        pytest.param(
+            NameConflict("taken"),
+            Seen(deployed=APPLIED, report=REPORT),
+            Phase.RUNNING,
+            {"Accepted": ("False", "NameConflict"), "Deployed": ("True", "Applied"), "ConfigApplied": ("False", "NotAccepted")},
+            id="its name was taken while it runs",
+        ),
+    ],
+)
+def test_on_a_cluster_it_is_told_whether_kubernetes_has_what_the_worker_needs(
+    config: Any, seen: Seen, phase: Phase, expected: dict[str, tuple[str, str]]
+) -> None:
+    status = decide(CAMERA, config, seen)
+    assert status.phase is phase
+    assert facts(status).items() >= expected.items()
+
+
+def test_outside_a_cluster_nothing_is_told_about_one() -> None:
+    assert {"Deployed", "ReconciliationPaused"} & set(facts(decide(CAMERA, CONFIG, Seen(report=REPORT)))) == set()
+
+
+def test_what_was_refused_is_the_first_thing_to_read() -> None:
+    status = decide(CAMERA, CONFIG, Seen(deployed=REFUSED))
+    assert headline(status) == REFUSED.message
+    assert {c.message for c in status.conditions if c.type in ("Active", "Ready")} == {REFUSED.message}
+
+
+@pytest.mark.parametrize("seen", [Seen(deployed=REFUSED), Seen(obstacle=NO_IMAGE)], ids=["refused", "no image"])
+def test_a_stopped_object_is_stopped_whatever_is_in_the_way(seen: Seen) -> None:
+    camera = make_camera(lifecycle={"mode": "Stopped"})
+    status = decide(camera, config_of(camera), seen)
+    assert (status.phase, facts(status)["Active"]) == (Phase.STOPPED, ("False", "Stopped"))
+
+
+def test_conditions_come_in_the_order_in_which_one_explains_the_next() -> None:
+    pipeline = make_pipeline(processing={"background": {}})
+    status = decide(pipeline, config_of(pipeline), Seen(deployed=APPLIED, paused=True))
+    assert [condition.type for condition in status.conditions] == [
+        "Accepted",
+        "Deployed",
+        "Active",
+        "ConfigApplied",
+        "InputConnected",
+        "BackgroundLoaded",
+        "Ready",
+        "ReconciliationPaused",
+    ]
+    assert {condition.type for condition in status.conditions} == set(ConditionType)
+
+
+WANTED = config_of(make_camera(output={"queueSize": 5}))
+
+
+def test_a_worker_that_is_about_to_be_replaced_is_told_as_such() -> None:
+    status = decide(CAMERA, WANTED, Seen(report=REPORT, replaced=True, deployed=APPLIED))
+    assert facts(status)["ConfigApplied"] == ("False", "RollingOut")
+    assert (status.phase, facts(status)["Ready"]) == (Phase.RUNNING, ("True", "FramesFlow"))
+    assert (status.config.desired_hash, status.config.applied_hash) == (WANTED.digest(), CONFIG.digest())
+
+
+def test_a_worker_that_is_replaced_for_its_pod_alone_has_the_wanted_configuration() -> None:
+    assert facts(decide(CAMERA, CONFIG, Seen(report=REPORT, replaced=True)))["ConfigApplied"] == ("True", "Applied")
+
+
+def test_a_worker_that_refused_the_edit_for_which_it_is_replaced_is_not_told_as_refusing() -> None:
+    refusing = ConfigReport(applied_hash=CONFIG.digest(), applied_at=0, rejected_hash=WANTED.digest(), rejected_reason="needs a restart")
+    status = decide(CAMERA, WANTED, Seen(report=REPORT.model_copy(update={"config": refusing}), replaced=True))
+    assert facts(status)["ConfigApplied"] == ("False", "RollingOut")
+
+
+def test_a_pause_is_told_and_how_it_ends() -> None:
+    status = decide(CAMERA, CONFIG, Seen(report=REPORT, deployed=APPLIED, paused=True))
+    assert facts(status)["ReconciliationPaused"] == ("True", "AnnotationSet")
+    assert "remove the annotation camstream.dev/pause-reconciliation" in status.conditions[-1].message
+    assert headline(status) == ""
+    assert "ReconciliationPaused" not in facts(decide(CAMERA, CONFIG, Seen(report=REPORT, deployed=APPLIED), status))
+
+
+def test_no_new_worker_is_promised_during_a_pause() -> None:
+    status = decide(CAMERA, WANTED, Seen(report=REPORT, deployed=APPLIED, replaced=True, paused=True))
+    assert facts(status)["ConfigApplied"] == ("False", "Outdated")
+
+
+def test_pod_node_and_address_from_outside_are_told() -> None:
+    worker = WorkerStatus(pod_name="cam-gun-1", node_name="node-1", restarts=2)
+    seen = Seen(report=REPORT, address="tcp://cam-gun.default.svc:9999", external_address="tcp://192.168.0.7:30123", worker=worker)
+    status = decide(CAMERA, CONFIG, seen)
+    assert status.worker == worker
+    assert status.stream.external_address == "tcp://192.168.0.7:30123"
+    ended = decide(CAMERA, CONFIG, Seen(exit=CRASH, worker=worker), status)
+    assert ended.worker == worker.model_copy(update={"last_exit": CRASH})
+
+
+# ---------------------------------------------------------------------- stopped and completed
+
+
+def test_stopped_is_what_asks_for_no_worker() -> None:
+    assert stopped(make_camera(lifecycle={"mode": "Stopped"})) is True
+    assert stopped(make_camera()) is False
+
+
+def completed_status(config: WorkerConfig, phase: Phase = Phase.COMPLETED) -> CameraStatus:
+    return CameraStatus(phase=phase, config=ConfigStatus(desired_hash=config.digest()))
+
+
+def test_completed_is_what_came_to_its_end_with_exactly_this_configuration() -> None:
+    assert completed(CAMERA, CONFIG, completed_status(CONFIG)) is True
+    assert completed(CAMERA, WANTED, completed_status(CONFIG)) is False
+    assert completed(CAMERA, CONFIG, CAMERA.status) is False
+    stop = make_camera(lifecycle={"mode": "Stopped"})
+    assert completed(stop, config_of(stop), completed_status(config_of(stop))) is False
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.COMPLETED])
+def test_no_other_phase_is_completed(phase: Phase) -> None:
+    assert completed(CAMERA, CONFIG, completed_status(CONFIG, phase)) is False
+
+
+def test_what_is_told_of_an_end_makes_it_completed() -> None:
+    status = decide(CAMERA, CONFIG, Seen(exit=ExitStatus(reason="Completed", exit_code=0), deployed=APPLIED))
+    assert completed(CAMERA, CONFIG, status) is True
+    assert not completed(CAMERA, CONFIG, decide(CAMERA, CONFIG, Seen(exit=CRASH, deployed=APPLIED)))
+
+
+# ---------------------------------------------------------------------- a spec that is wrong although it is stored
+
+
+def test_a_spec_that_is_not_valid_is_told_beside_what_was_known() -> None:
+    running = decide(CAMERA, CONFIG, Seen(report=REPORT, deployed=APPLIED, address="tcp://gun:9999"))
+    status = decide_invalid("camera/gun is not valid: threads: too many; correct it", running, 4, LATER)
+    assert (status.phase, status.observed_generation) == (Phase.FAILED, 4)
+    assert facts(status) == facts(running) | {"Accepted": ("False", "InvalidSpec")}
+    assert headline(status) == "camera/gun is not valid: threads: too many; correct it"
+    assert status.conditions[0].type == "Accepted"
+    assert status.conditions[0].last_transition_time == "2026-08-21T12:05:00Z"
+    # What is told of the rest is about the spec before.
+    assert [c.observed_generation for c in status.conditions] == [4] + [3] * (len(status.conditions) - 1)
+    assert (status.stream, status.worker, status.config) == (running.stream, running.worker, running.config)
+
+
+def test_a_spec_that_was_never_valid_is_told_alone() -> None:
+    status = decide_invalid("wrong", PipelineStatus(), None, NOW)
+    assert facts(status) == {"Accepted": ("False", "InvalidSpec")}
+    assert isinstance(status, PipelineStatus)
+
+
+def test_a_spec_that_stays_wrong_gives_an_equal_status() -> None:
+    first = decide_invalid("wrong", CAMERA.status, 3, NOW)
+    assert decide_invalid("wrong", first, 3, LATER) == first

@@ -135,6 +135,10 @@ class PipelinePlan:
         assert image is not None  # noqa: S101 - it was kept
         # What was received cannot be written to, and what is in use by others must not be; scripts do as they like.
         own = image if image.flags.writeable and image.base is None else image.copy()
+        wanted = self._spec.processing.background
+        if wanted is not None and wanted.mode is BackgroundMode.PASSIVE:
+            # Anew for each frame: published scripts take it out of their parameters.
+            self._own["background_data"] = self._background
         made: Mapping[str, Any] | None = call(
             own, frame.pulse_id, tuple(frame.timestamp), layout.x_axis, layout.y_axis, self._own, dict(frame.channels)
         )

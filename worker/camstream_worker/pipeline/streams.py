@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from camstream.errors import ScriptError
 from camstream.frame import Frame, Timestamp
 from camstream.names import PICTURE_SUFFIX
 from camstream.spec.pipeline import Selection
@@ -64,7 +63,7 @@ class CustomPlan:
 
     def __init__(self, selection: Selection, call: Call, parameters: dict[str, Any], first: bool) -> None:
         """
-        :param call: ``process(parameters, init)``, which returns data, time, pulse id and size, or None
+        :param call: takes parameters and whether it is the first call; gives an object with channels, pulse_id and timestamp, or None
         :param first: whether the script has not been called yet
         """
         self._selection, self._call, self._parameters, self._first = selection, call, parameters, first
@@ -73,17 +72,10 @@ class CustomPlan:
         """Nothing is loaded late."""
 
     def process(self, frame: Frame) -> Made | None:
-        """:raises ScriptError: if the script fails, or returns something else"""
+        """:raises ScriptError: if the script fails"""
+        del frame  # it only says when
         first, self._first = self._first, False
         made = self._call(self._parameters, first)
         if made is None:
             return None
-        try:
-            values, time, pulse_id, *_ = made
-            timestamp = Timestamp.from_seconds(time) if isinstance(time, (int, float)) else Timestamp(*map(int, time))
-            return Made(select(dict(values), self._selection), int(frame.pulse_id if pulse_id is None else pulse_id), timestamp)
-        except (TypeError, ValueError) as error:
-            raise ScriptError(
-                f"the script returned {type(made).__name__}, expected (data, time, pulse id, size): data a dict, time in seconds or as "
-                f"(seconds, nanoseconds); {error}"
-            ) from error
+        return Made(select(dict(made.channels), self._selection), made.pulse_id, made.timestamp)

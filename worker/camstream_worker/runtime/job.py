@@ -1,6 +1,6 @@
 """What the runner does at the moment: one configuration and the plan that was made from it. Replaced as a whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +10,6 @@ from camstream.spec.fields import Backlog
 from camstream.spec.pipeline import Failure, Selection
 from camstream_worker.pipeline.streams import Made
 from camstream_worker.runtime.own_program import OwnProgram
-from camstream_worker.scripts import Script
 
 
 class Plan(Protocol):
@@ -30,6 +29,18 @@ class Plan(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class UserCode:
+    """A script that is loaded."""
+
+    name: str
+    sha256: str
+    """Of its text."""
+    call: Callable[..., Any]
+    identity: tuple[Any, ...]
+    """Text, function and libraries: where they differ, it is loaded anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A configuration and its plan."""
 
@@ -37,7 +48,7 @@ class Job:
     plan: Plan
     problem: str = ""
     """Why it cannot do all that the configuration asks for."""
-    script: Script | None = None
+    script: UserCode | None = None
     """The user's program that the plan calls."""
 
     @property

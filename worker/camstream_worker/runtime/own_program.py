@@ -34,6 +34,7 @@ class OwnProgram:
 
         :raises ScriptError: if it fails
         """
+        del frame  # it only says when
         if self._stop.is_set():
             return
         statistics = SimpleNamespace(total_bytes=0, clients=0, throughput=0, frame_rate=0)
@@ -54,5 +55,5 @@ class Missing:
 
     def __getattr__(self, name: str) -> Any:
         raise ScriptError(
-            f"{name!r} asks a server for something, which a worker cannot do; take what you need from pipeline_config (spec.script.parameters)"
+            f"{name!r} asks a server for something, which a worker cannot do; take it from pipeline_config (spec.script.parameters)"
         )

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,34 @@ from camstream.errors import BackgroundError, CamstreamError, NeedsRestart, Spec
 from camstream.spec import StoredBackground, WorkerConfig, changes
 from camstream.spec.base import FIXED
 from camstream.spec.pipeline import PipelineType
-from camstream.spec.processing import BackgroundMode
 from camstream.spec.report import ConfigReport
 from camstream_worker.pipeline.plan import camera_plan, pipeline_plan
-from camstream_worker.runtime.job import Job
+from camstream_worker.runtime.job import Job, UserCode
 from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.runner import Runner
-from camstream_worker.scripts import Script, load
+from camstream_worker.scripts.loader import Script, load, module_path
+from camstream_worker.scripts.signatures import (
+    CUSTOM_FUNCTIONS,
+    IMAGE_FUNCTIONS,
+    RUN_FUNCTIONS,
+    STREAM_FUNCTIONS,
+    custom_function,
+    image_function,
+    run_function,
+    stream_function,
+)
 
 log = logging.getLogger(__name__)
 
 MAX_CONFIG_BYTES = 4 * 2**20
+
+FUNCTIONS: dict[PipelineType, tuple[tuple[str, ...], Callable[[Script], Callable[..., Any]]]] = {
+    PipelineType.PROCESSING: (IMAGE_FUNCTIONS, image_function),
+    PipelineType.STREAM: (STREAM_FUNCTIONS, stream_function),
+    PipelineType.CUSTOM: (CUSTOM_FUNCTIONS, custom_function),
+    PipelineType.SCRIPT: (RUN_FUNCTIONS, run_function),
+}
+"""What a script of each type of pipeline is asked for, and how it is called."""
 
 
 def read_config(path: Path) -> WorkerConfig:
@@ -69,7 +87,7 @@ def load_background(stored: StoredBackground) -> npt.NDArray[Any]:
     return pixels
 
 
-def processing_parameters(config: WorkerConfig, script: Script | None = None) -> str:
+def processing_parameters(config: WorkerConfig, script: UserCode | None = None) -> str:
     """The whole effective configuration as JSON text, as it travels in every message of a pipeline."""
     effective = config.spec.to_full_dict() | {
         "name": config.external_name,
@@ -82,29 +100,39 @@ def processing_parameters(config: WorkerConfig, script: Script | None = None) ->
     return json.dumps(effective)
 
 
-def read_script(config: WorkerConfig, known: Script | None) -> Script | None:
+def read_script(config: WorkerConfig, known: UserCode | None) -> UserCode | None:
     """The user's program, where the configuration asks for one.
 
     :param known: the one that runs; where nothing has changed, it is kept with everything that it remembers
-    :raises ScriptError: if it cannot be loaded
+    :raises ScriptError: if it cannot be loaded, or does not take what it is called with
     """
     pipeline = config.pipeline
     if pipeline is None or pipeline.script is None:
         return None
     wanted = pipeline.script
-    return load(
-        text=wanted.source,
-        path=Path(config.script_path) if config.script_path else None,
-        module=wanted.module,
-        name=config.name,
-        function=wanted.function,
-        kind=pipeline.type,
-        libraries=[Path(folder) for folder in wanted.libraries],
-        known=known,
-    )
+    libraries = [Path(folder) for folder in wanted.libraries]
+    where: Path | str = wanted.source or ""
+    if config.script_path is not None:
+        where = Path(config.script_path)
+    elif wanted.module is not None:
+        where = module_path(wanted.module, libraries)
+    identity = (wanted.function, wanted.libraries, text_hash(where))
+    if known is not None and known.identity == identity:
+        return known
+    names, checked = FUNCTIONS[pipeline.type]
+    script = load(where, wanted.module or config.name, wanted.function, names, libraries)
+    return UserCode(script.name, script.sha256, checked(script), identity)
 
 
-def own_parameters(config: WorkerConfig, background: npt.NDArray[Any] | None) -> dict[str, Any]:
+def text_hash(where: Path | str) -> str:
+    """Of a script's text, to see whether it has changed. A file that cannot be read is found out by loading it."""
+    try:
+        return hashlib.sha256(where.read_bytes() if isinstance(where, Path) else where.encode()).hexdigest()
+    except OSError as error:
+        return str(error)
+
+
+def own_parameters(config: WorkerConfig) -> dict[str, Any]:
     """What a script is told: what its user wrote, and beside it what cam_server's scripts are used to find."""
     assert config.pipeline is not None  # noqa: S101 - only pipelines have scripts
     given = config.pipeline.script.parameters if config.pipeline.script else {}
@@ -115,12 +143,12 @@ def own_parameters(config: WorkerConfig, background: npt.NDArray[Any] | None) ->
         **copy.deepcopy(given),
     }
     wanted = config.pipeline.processing.background
-    if wanted is not None and wanted.mode is BackgroundMode.PASSIVE:
-        told["background_data"] = background
+    if wanted is not None:
+        told["image_background"] = config.background.name if config.background else None
     return told
 
 
-def prepare(config: WorkerConfig, known: Script | None = None) -> Job:
+def prepare(config: WorkerConfig, known: UserCode | None = None) -> Job:
     """Make the plan of a configuration. Everything slow (files, libraries) happens here, and not on a frame.
 
     :param known: the script that runs
@@ -143,12 +171,12 @@ def prepare_first(config: WorkerConfig) -> Job:
         return replace(_job(config, None, None), problem=str(error))
 
 
-def _job(config: WorkerConfig, background: npt.NDArray[Any] | None, known: Script | None) -> Job:
+def _job(config: WorkerConfig, background: npt.NDArray[Any] | None, known: UserCode | None) -> Job:
     if config.camera is not None:
         return Job(config, camera_plan(config.camera, background, config.external_name))
     assert config.pipeline is not None  # noqa: S101 - the model's validator saw to it
     script = read_script(config, known)
-    own = own_parameters(config, background)
+    own = own_parameters(config)
     if script is not None and config.pipeline.type is PipelineType.SCRIPT:
         return Job(config, OwnProgram(script.call, own, _port(config.stream_address)), script=script)
     parameters = processing_parameters(config, script)

@@ -87,9 +87,7 @@ class Worker:
 
 
 def _end_endless_calls(runner: Runner) -> None:
-    """
-    :raises ScriptError: if a call of the user's script has not returned for too long; only a new process gets rid of it
-    """
+    """:raises ScriptError: if a call of the user's script has not returned for too long; only a new process gets rid of it"""
     seconds, pulse_id = runner.longest_call()
     limit = runner.job.call_limit_s
     if limit and seconds > limit:

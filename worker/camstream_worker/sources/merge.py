@@ -29,9 +29,7 @@ class Waiting:
         return self._frames[0].pulse_id
 
     def put(self, frame: Frame) -> int:
-        """
-        :returns: how many older frames were dropped for it
-        """
+        """:returns: how many older frames were dropped for it"""
         self._frames.append(frame)
         self._bytes += frame.nbytes
         dropped = 0

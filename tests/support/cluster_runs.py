@@ -1,0 +1,401 @@
+"""The chart on a cluster, objects in a namespace of their own, and what must be true after everything that a test did with them."""
+
+import json
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from kind import PAUSE_S, ROOT, Cluster, CommandError, Image, Images, docker
+from waiting import wait_for
+
+from camstream_operator.build.names import PREFIX
+
+CHART: Final = ROOT / "charts" / "camstream"
+RELEASE, NAMESPACE = "camstream", "camstream-e2e"
+OPERATOR: Final = "camstream-operator"
+OURS: Final = "camstream.dev/test=e2e"
+"""Label of namespaces that tests make."""
+MISSING: Final = "missing"
+"""A worker class with an image that does not exist."""
+
+SMALL: Final = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
+"""Of workers: many of them fit on two nodes."""
+
+QUIET_S: Final = 6.0
+"""[s] Without a change for so long, it is quiet: the operator asks every worker three times meanwhile."""
+FROM_APPLY_TO_READY_S: Final = 120.0
+LIVE_S: Final = 10.0
+"""[s] For a change that a worker takes over while it runs. It takes less than two on a machine that has nothing else to do."""
+
+PROBES: Final = re.compile(r"(Startup|Readiness) probe (failed|errored)")
+"""What the kubelet warns of whenever a container starts or ends."""
+LOGGED_ERROR: Final = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) |^Traceback ", re.MULTILINE)
+
+Body = dict[str, Any]
+
+
+def manifest(kind: str, name: str, **spec: Any) -> Body:
+    return {"apiVersion": "camstream.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def camera(name: str = "cam", width: int = 64, height: int = 48, rate_hz: float = 10, **spec: Any) -> Body:
+    """A simulated one; ``spec`` in camelCase."""
+    source = {"simulation": {"width": width, "height": height, "frameRate": rate_hz}}
+    return manifest("Camera", name, source=source, **spec)
+
+
+def pipeline(name: str = "pipe", camera: str = "cam", **spec: Any) -> Body:
+    """Processes every frame of a camera; ``spec`` in camelCase."""
+    return manifest("Pipeline", name, input={"camera": {"name": camera}, "backlog": "All"}, **spec)
+
+
+def figure(what: str, value: float, unit: str = "s") -> None:
+    """Tell a measured number in the output of the tests (``pytest -rP`` shows it)."""
+    print(f"FIGURE {what}: {value:.2f} {unit}")
+
+
+class Installation:
+    """The one installation of the chart that all tests share. A test that changes it brings it back."""
+
+    def __init__(self, cluster: Cluster, images: Images) -> None:
+        self.cluster = cluster
+        self._images = images
+        self._values: dict[str, Any] = {
+            "operator.image": {"repository": images.operator.repository, "tag": images.operator.tag},
+            "worker.image": {"repository": images.worker.repository, "tag": images.worker.tag},
+        }
+
+    @property
+    def worker_image(self) -> Image:
+        return self._images.worker
+
+    def install(self, missing_image: str | None = None, **values: Any) -> None:
+        """Install it, or make it so; it works when this returns.
+
+        :param missing_image: the image of the worker class with none that exists
+        :param values: of the chart, as in ``operator__replicas=3``
+        """
+        classes = [
+            {"name": "default", "resources": SMALL},
+            {"name": MISSING, "image": missing_image or f"{self._images.worker.repository}:does-not-exist", "resources": SMALL},
+        ]
+        given = self._values | {"workerClasses": classes} | {name.replace("__", "."): value for name, value in values.items()}
+        settings = [f"--set-json={name}={json.dumps(value)}" for name, value in given.items()]
+        # The definitions may have been kept by an installation before.
+        self.helm("upgrade", RELEASE, str(CHART), "--install", "--take-ownership", "--wait", "--timeout=180s", *settings)
+
+    def uninstall(self) -> None:
+        self.helm("uninstall", RELEASE, "--wait")
+
+    def helm(self, *arguments: str) -> str:
+        return self.cluster.helm("--namespace", NAMESPACE, *arguments)
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.cluster.kubectl("--namespace", NAMESPACE, *arguments)
+
+    def scale(self, replicas: int) -> None:
+        """Change the number of operators, and wait until there are so many."""
+        self.kubectl("scale", f"deployment/{OPERATOR}", f"--replicas={replicas}")
+        wait_for(f"{replicas} operators", lambda: len(self.operators()) == replicas, 60, PAUSE_S)
+        if replicas:
+            self.cluster.kubectl("--namespace", NAMESPACE, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=60s", timeout_s=70)
+
+    def operators(self) -> list[Body]:
+        """Pods, those that are about to end as well."""
+        found: list[Body] = self.cluster.get(
+            "pods", "--namespace", NAMESPACE, "--selector=app.kubernetes.io/component=operator,app.kubernetes.io/name=camstream"
+        )["items"]
+        return found
+
+    def leader(self) -> str:
+        """Name of the pod that leads; empty while there is none."""
+        lease = self.cluster.get("lease", OPERATOR, "--namespace", NAMESPACE)
+        holder: str = lease["spec"].get("holderIdentity") or ""
+        return holder
+
+    def wait_for_leader(self, other_than: str = "") -> str:
+        def answer() -> str:
+            found = self.leader()
+            return found if found != other_than and found in {pod["metadata"]["name"] for pod in self.operators()} else ""
+
+        return wait_for("a leader", answer, 60, PAUSE_S)
+
+    def who_says_to_lead(self) -> list[str]:
+        """The operators whose metrics say that they lead."""
+        names = [pod["metadata"]["name"] for pod in self.operators()]
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{{}}:8080/proxy/metrics"
+        said = {name: self.cluster.try_kubectl("get", "--raw", path.format(name)).stdout for name in names}
+        return [name for name, text in said.items() if "camstream_operator_leader 1.0" in text]
+
+    def kill(self, pod_name: str) -> bool:
+        """End the operator in a pod with SIGKILL, which it cannot notice; tell whether there was one."""
+        if self.cluster.kind_name is None:
+            pytest.skip("only on a cluster of kind can a process of a node be killed")
+        pod = next((pod for pod in self.operators() if pod["metadata"]["name"] == pod_name), None)
+        containers = ((pod or {}).get("status") or {}).get("containerStatuses") or []
+        if pod is None or not containers or "running" not in containers[0]["state"]:
+            return False
+        identity = containers[0]["containerID"].removeprefix("containerd://")
+        kill_on_node(pod["spec"]["nodeName"], identity)
+        return True
+
+    def log(self) -> str:
+        """Of all operators that there are, of the runs before as well."""
+        texts = []
+        for pod in self.operators():
+            name = pod["metadata"]["name"]
+            for previous in ("--previous=false", "--previous"):
+                done = self.cluster.try_kubectl("--namespace", NAMESPACE, "logs", name, "--tail=-1", previous)
+                texts.append(done.stdout)
+        return "\n".join(texts)
+
+
+def kill_on_node(node: str, container: str) -> None:
+    command = [docker(), "exec", node, "ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+@contextmanager
+def installation(cluster: Cluster, images: Images) -> Iterator[Installation]:
+    """In a namespace that enforces Pod Security `restricted`; gone at the end."""
+    others = [
+        f"{found['name']} in {found['namespace']}"
+        for found in json.loads(cluster.helm("list", "--all-namespaces", "--output", "json"))
+        if found["chart"].startswith("camstream-") and found["namespace"] != NAMESPACE
+    ]
+    assert not others, f"the cluster has an operator already, and both would look after the same objects; uninstall {', '.join(others)}"
+    if cluster.try_kubectl("create", "namespace", NAMESPACE).returncode == 0:
+        cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    made = Installation(cluster, images)
+    # What a run before left behind when it was killed.
+    cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=120s", timeout_s=130)
+    made.install()
+    try:
+        yield made
+    finally:
+        cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=120s", timeout_s=130)
+        made.uninstall()
+        cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", timeout_s=130)
+
+
+class Workspace:
+    """Objects in a namespace, and what can be seen of them. ``thing`` is such as ``camera/x``."""
+
+    def __init__(self, installation: Installation, namespace: str) -> None:
+        self.installation, self.cluster, self.namespace = installation, installation.cluster, namespace
+        self.expected: set[str] = set()
+        """Reasons of Warning Events that belong to what the test does."""
+
+    # ------------------------------------------------------------------ do
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, timeout_s: float = 60) -> str:
+        return self.cluster.kubectl("--namespace", self.namespace, *arguments, stdin=stdin, timeout_s=timeout_s)
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
+        self.cluster.apply(self.namespace, *manifests)
+
+    def apply_files(self, *paths: Path) -> str:
+        """What kubectl says, its warnings as well: there must be none."""
+        done = self.cluster.try_kubectl("--namespace", self.namespace, "apply", *(f"--filename={path}" for path in paths))
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+        return done.stdout
+
+    def edit(self, thing: str, **spec: Any) -> int:
+        """Change fields of a spec; null takes one away.
+
+        :returns: the new generation
+        """
+        self.kubectl("patch", thing, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
+        generation: int = self.get(thing)["metadata"]["generation"]
+        return generation
+
+    # ------------------------------------------------------------------ see
+
+    def get(self, thing: str) -> Body:
+        found: Body = self.cluster.get(thing, "--namespace", self.namespace)
+        return found
+
+    def status(self, thing: str) -> Body:
+        return self.get(thing).get("status") or {}
+
+    def address(self, thing: str) -> str:
+        """Of the stream."""
+        address: str = self.status(thing)["stream"]["address"]
+        return address
+
+    def pods(self, thing: str) -> list[Body]:
+        """Those that are not about to end."""
+        kind, _, name = thing.partition("/")
+        selector = f"camstream.dev/kind={kind.capitalize()},camstream.dev/name={name}"
+        found = self.cluster.get("pods", "--namespace", self.namespace, f"--selector={selector}")["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def pod(self, thing: str) -> Body:
+        (found,) = self.pods(thing)
+        return found
+
+    def life(self, thing: str) -> tuple[str, int]:
+        """Which pod it is, and how often its worker was started again: the same as long as nothing interrupts the stream."""
+        pod = self.pod(thing)
+        return pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]
+
+    def child(self, resource: str, thing: str) -> Body:
+        kind, _, name = thing.partition("/")
+        return self.get(f"{resource}/{PREFIX[kind.capitalize()]}-{name}")
+
+    def reader(self, thing: str, channels: Sequence[str] = ("width",), mode: str = "sub") -> Any:
+        """A pod that reads the stream until the end."""
+        options = ["--timeout", "3600", "--mode", mode, "--channels", ",".join(channels)]
+        return self.cluster.reader(self.namespace, self.address(thing), options, self.installation.worker_image)
+
+    # ------------------------------------------------------------------ wait
+
+    def wait_for(self, what: str, thing: str, condition: Callable[[Body], Any], timeout_s: float = FROM_APPLY_TO_READY_S) -> Body:
+        """The object, once its status is about its newest generation and as wanted."""
+        found: Body = {}
+
+        def answer() -> bool:
+            nonlocal found
+            found = self.get(thing)
+            status = found.get("status") or {}
+            return status.get("observedGeneration") == found["metadata"]["generation"] and bool(condition(status))
+
+        try:
+            wait_for(f"{thing}: {what}", answer, timeout_s, PAUSE_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{json.dumps(found.get('status'), indent=1)}") from None
+        return found
+
+    def wait_for_phase(self, thing: str, phase: str, timeout_s: float = FROM_APPLY_TO_READY_S) -> Body:
+        return self.wait_for(phase, thing, lambda status: status.get("phase") == phase, timeout_s)
+
+    def wait_for_condition(
+        self, thing: str, kind: str, status: str, reason: str, words: str = "", timeout_s: float = FROM_APPLY_TO_READY_S
+    ) -> Body:
+        """The condition, once it is so."""
+
+        def holds(found: Body) -> bool:
+            one = condition(found, kind)
+            return (one.get("status"), one.get("reason")) == (status, reason) and words in one["message"]
+
+        found = self.wait_for(f"{kind} {status} {reason} {words}", thing, holds, timeout_s)
+        return condition(found["status"], kind)
+
+    def wait_until_ready(self, *things: str, timeout_s: float = FROM_APPLY_TO_READY_S) -> float:
+        """:returns: how long it took [s]"""
+        return self._kubectl_wait("condition=Ready", things, timeout_s)
+
+    def wait_until_applied(self, thing: str) -> float:
+        """Wait until a worker runs with the newest configuration.
+
+        :returns: how long it took [s]
+        """
+        return self._kubectl_wait("condition=ConfigApplied", [thing], LIVE_S)
+
+    def wait_until_gone(self, *things: str) -> None:
+        def left() -> list[str]:
+            return [thing for thing in things if self.cluster.try_kubectl("--namespace", self.namespace, "get", thing).returncode == 0]
+
+        wait_for(f"end of {', '.join(things)}", lambda: not left(), 60, PAUSE_S)
+
+    def wait_for_quota(self, name: str) -> None:
+        """Until Kubernetes counts, it enforces nothing."""
+        wait_for("quota counted", lambda: "used" in self.get(f"resourcequota/{name}").get("status", {}), 30, PAUSE_S)
+
+    def _kubectl_wait(self, condition: str, things: Sequence[str], timeout_s: float) -> float:
+        # kubectl only accepts a condition that is about the newest generation.
+        started = time.monotonic()
+        try:
+            self.kubectl("wait", f"--for={condition}", f"--timeout={timeout_s:g}s", *things, timeout_s=timeout_s * len(things) + 10)
+        except CommandError as error:
+            raise AssertionError(f"{error}\n{self.cluster.describe(self.namespace)}") from None
+        return time.monotonic() - started
+
+    # ------------------------------------------------------------------ what must always be true
+
+    def check(self) -> None:
+        """The invariants; after everything that the test did has come to its end.
+
+        :raises AssertionError: if one does not hold
+        """
+        self._wait_until_quiet()
+        things = self.cluster.get("cameras,pipelines", "--namespace", self.namespace)["items"]
+        behind = [
+            thing["metadata"]["name"]
+            for thing in things
+            if (thing.get("status") or {}).get("observedGeneration") != thing["metadata"]["generation"]
+        ]
+        assert not behind, f"the status of {behind} is not about the newest spec"
+        living = {thing["metadata"]["uid"] for thing in things}
+        wait_for("children without a living owner go", lambda: not self._orphans(living), 30, PAUSE_S)
+        assert self._warnings() == []
+        errors = [line for line in self.installation.log().splitlines() if LOGGED_ERROR.match(line)]
+        assert errors == []
+
+    def _orphans(self, living: set[str]) -> list[str]:
+        selector = "--selector=app.kubernetes.io/managed-by=camstream-operator"
+        children = self.cluster.get("deployments,services,configmaps", "--namespace", self.namespace, selector)["items"]
+        return [
+            f"{child['kind']} {child['metadata']['name']}"
+            for child in children
+            if not {owner["uid"] for owner in child["metadata"].get("ownerReferences", [])} & living
+        ]
+
+    def _warnings(self) -> list[str]:
+        """Warning Events that the test does not expect."""
+        events = self.cluster.get("events", "--namespace", self.namespace, "--field-selector=type=Warning")["items"]
+        return [
+            f"{event['reason']} of {event['involvedObject']['kind']} {event['involvedObject']['name']}: {event['message']}"
+            for event in events
+            if event["reason"] not in self.expected and not PROBES.match(event["message"])
+        ]
+
+    def _wait_until_quiet(self) -> None:
+        """Wait until nobody has written to anything of ours for a while."""
+        versions, since = self._versions(), time.monotonic()
+        changed: set[str] = set()
+
+        def quiet() -> bool:
+            nonlocal versions, since, changed
+            now = self._versions()
+            if now != versions:
+                changed = {name for name in now.keys() | versions.keys() if now.get(name) != versions.get(name)}
+                versions, since = now, time.monotonic()
+            return time.monotonic() - since >= QUIET_S
+
+        try:
+            wait_for(f"{QUIET_S:g} s without a write", quiet, 60, 4 * PAUSE_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nlast written: {', '.join(sorted(changed))}\n{self.cluster.describe(self.namespace)}") from None
+
+    def _versions(self) -> dict[str, str]:
+        ours = self.cluster.get("cameras,pipelines,deployments,services,configmaps", "--namespace", self.namespace)["items"]
+        return {f"{thing['kind']}/{thing['metadata']['name']}": thing["metadata"]["resourceVersion"] for thing in ours}
+
+
+@contextmanager
+def workspace(installation: Installation, failed: Callable[[], bool]) -> Iterator[Workspace]:
+    """In a namespace that enforces Pod Security `restricted`. At its end the invariants must hold; a test that failed tells everything."""
+    name = f"e2e-{secrets.token_hex(3)}"
+    cluster = installation.cluster
+    cluster.kubectl("create", "namespace", name)
+    try:
+        cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted", OURS)
+        made = Workspace(installation, name)
+        yield made
+        if failed():
+            print(cluster.describe(name), installation.log()[-6000:], sep="\n")
+        else:
+            made.check()
+    finally:
+        cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def condition(status: Body, kind: str) -> Body:
+    return next((found for found in status.get("conditions", []) if found["type"] == kind), {})

@@ -1,0 +1,1 @@
+"""See :mod:`cam_server`."""
