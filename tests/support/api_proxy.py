@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +48,13 @@ class Proxy:
     """
 
     def __init__(self, server: ApiServer) -> None:
-        self._server = server
+        self._server, self._context = server, server.context()
         self.before: Callable[[Asked], Refusal | None] = lambda _: None
         self.after: Callable[[Asked], None] = lambda _: None
         self.asked: list[Asked] = []
         self.refused: list[Asked] = []
         self._is_cut = False
-        self._watches: set[web.Request] = set()
+        self._watches: list[asyncio.BaseTransport] = []
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -73,7 +73,8 @@ class Proxy:
     def cut(self) -> None:
         """Break all connections, and all that come, until `mend`."""
         self._is_cut = True
-        self._loop.call_soon_threadsafe(lambda: [_break(request) for request in self._watches])
+        for watch in self._watches:
+            self._loop.call_soon_threadsafe(watch.close)
 
     def mend(self) -> None:
         self._is_cut = False
@@ -112,9 +113,9 @@ class Proxy:
         if (refusal := self.before(asked)) is not None:
             return _refused(refusal)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
-        url = f"{self._server.url}{request.raw_path}"
+        url, context = f"{self._server.url}{request.raw_path}", self._context
         try:
-            async with session.request(request.method, url, headers=headers, data=body, ssl=self._server.context()) as answer:
+            async with session.request(request.method, url, headers=headers, data=body or None, ssl=context) as answer:
                 if asked.watch:
                     return await self._stream(request, answer)
                 content = await answer.read()
@@ -128,12 +129,12 @@ class Proxy:
     async def _stream(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
         found = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
         await found.prepare(request)
-        self._watches.add(request)
-        try:
+        assert request.transport is not None
+        self._watches.append(request.transport)
+        with suppress(aiohttp.ClientError):
+            # One end is gone: so is the other, now.
             async for chunk in answer.content.iter_any():
                 await found.write(chunk)
-        finally:
-            self._watches.discard(request)
         return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from kind import PAUSE_S, ROOT, Cluster, CommandError, Image, Images, docker
+from kind import PAUSE_S, ROOT, Cluster, CommandError, Image, Images, Reading, docker, missing_pulses
 from waiting import wait_for
 
 from camstream_operator.build.names import PREFIX
@@ -24,17 +24,17 @@ OURS: Final = "camstream.dev/test=e2e"
 MISSING: Final = "missing"
 """A worker class with an image that does not exist."""
 
-SMALL: Final = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
+SMALL: Final = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
 """Of workers: many of them fit on two nodes."""
 
 QUIET_S: Final = 6.0
 """[s] Without a change for so long, it is quiet: the operator asks every worker three times meanwhile."""
 FROM_APPLY_TO_READY_S: Final = 120.0
-LIVE_S: Final = 10.0
+LIVE_S: Final = 30.0
 """[s] For a change that a worker takes over while it runs. It takes less than two on a machine that has nothing else to do."""
 
-PROBES: Final = re.compile(r"(Startup|Readiness) probe (failed|errored)")
-"""What the kubelet warns of whenever a container starts or ends."""
+USUAL: Final = re.compile(r"(Startup|Readiness) probe (failed|errored)|no frame yet$")
+"""What the kubelet warns of whenever a container starts or ends, and what a worker says on a machine that is slow."""
 LOGGED_ERROR: Final = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) |^Traceback ", re.MULTILINE)
 
 Body = dict[str, Any]
@@ -133,17 +133,20 @@ class Installation:
         said = {name: self.cluster.try_kubectl("get", "--raw", path.format(name)).stdout for name in names}
         return [name for name, text in said.items() if "camstream_operator_leader 1.0" in text]
 
-    def kill(self, pod_name: str) -> bool:
-        """End the operator in a pod with SIGKILL, which it cannot notice; tell whether there was one."""
+    def kill_leader(self) -> None:
+        """End the operator that leads with SIGKILL, which it cannot notice. Where there is none, wait for the next one."""
         if self.cluster.kind_name is None:
             pytest.skip("only on a cluster of kind can a process of a node be killed")
-        pod = next((pod for pod in self.operators() if pod["metadata"]["name"] == pod_name), None)
-        containers = ((pod or {}).get("status") or {}).get("containerStatuses") or []
-        if pod is None or not containers or "running" not in containers[0]["state"]:
-            return False
-        identity = containers[0]["containerID"].removeprefix("containerd://")
-        kill_on_node(pod["spec"]["nodeName"], identity)
-        return True
+        wait_for("a leader to kill", self._kill_leader, 120, PAUSE_S)
+
+    def _kill_leader(self) -> bool:
+        leader = self.leader()
+        for pod in self.operators():
+            for container in pod["status"].get("containerStatuses", []):
+                if pod["metadata"]["name"] == leader and "running" in container["state"]:
+                    identity = container["containerID"].removeprefix("containerd://")
+                    return kill_on_node(pod["spec"]["nodeName"], identity)
+        return False
 
     def log(self) -> str:
         """Of all operators that there are, of the runs before as well."""
@@ -156,9 +159,10 @@ class Installation:
         return "\n".join(texts)
 
 
-def kill_on_node(node: str, container: str) -> None:
+def kill_on_node(node: str, container: str) -> bool:
+    """Whether there was such a container to kill."""
     command = [docker(), "exec", node, "ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
 
 
 @contextmanager
@@ -174,12 +178,12 @@ def installation(cluster: Cluster, images: Images) -> Iterator[Installation]:
         cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
     made = Installation(cluster, images)
     # What a run before left behind when it was killed.
-    cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=120s", timeout_s=130)
+    cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=300s", timeout_s=310)
     made.install()
     try:
         yield made
     finally:
-        cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=120s", timeout_s=130)
+        cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=300s", timeout_s=310)
         made.uninstall()
         cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", timeout_s=130)
 
@@ -239,6 +243,20 @@ class Workspace:
     def pod(self, thing: str) -> Body:
         (found,) = self.pods(thing)
         return found
+
+    def lost(self, readings: Sequence[Reading], skipped_before: int, camera: str = "camera/cam") -> int:
+        """How many pulses between the first and the last did not come, of those that the camera made.
+
+        :param skipped_before: :meth:`skipped` of the camera, before the first
+        """
+        return len(missing_pulses(readings)) - (self.skipped(camera) - skipped_before)
+
+    def skipped(self, camera: str) -> int:
+        """Pulses that a simulated camera did not make in time, because the machine was busy."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{self.pod(camera)['metadata']['name']}:8080/proxy/status"
+        report = json.loads(self.cluster.kubectl("get", "--raw", path))
+        count: int = report["frames"]["dropped"].get("source/late", 0)
+        return count
 
     def life(self, thing: str) -> tuple[str, int]:
         """Which pod it is, and how often its worker was started again: the same as long as nothing interrupts the stream."""
@@ -314,7 +332,7 @@ class Workspace:
         try:
             self.kubectl("wait", f"--for={condition}", f"--timeout={timeout_s:g}s", *things, timeout_s=timeout_s * len(things) + 10)
         except CommandError as error:
-            raise AssertionError(f"{error}\n{self.cluster.describe(self.namespace)}") from None
+            raise AssertionError(f"{error}\n{[self.status(thing).get('conditions') for thing in things]}") from None
         return time.monotonic() - started
 
     # ------------------------------------------------------------------ what must always be true
@@ -353,7 +371,7 @@ class Workspace:
         return [
             f"{event['reason']} of {event['involvedObject']['kind']} {event['involvedObject']['name']}: {event['message']}"
             for event in events
-            if event["reason"] not in self.expected and not PROBES.match(event["message"])
+            if event["reason"] not in self.expected and not USUAL.match(event["message"])
         ]
 
     def _wait_until_quiet(self) -> None:
@@ -372,7 +390,7 @@ class Workspace:
         try:
             wait_for(f"{QUIET_S:g} s without a write", quiet, 60, 4 * PAUSE_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}\nlast written: {', '.join(sorted(changed))}\n{self.cluster.describe(self.namespace)}") from None
+            raise AssertionError(f"{error}\nlast written: {', '.join(sorted(changed))}") from None
 
     def _versions(self) -> dict[str, str]:
         ours = self.cluster.get("cameras,pipelines,deployments,services,configmaps", "--namespace", self.namespace)["items"]
@@ -390,7 +408,8 @@ def workspace(installation: Installation, failed: Callable[[], bool]) -> Iterato
         made = Workspace(installation, name)
         yield made
         if failed():
-            print(cluster.describe(name), installation.log()[-6000:], sep="\n")
+            # What readers print is long.
+            print(*(line[:400] for line in cluster.describe(name).splitlines()), installation.log()[-6000:], sep="\n")
         else:
             made.check()
     finally:

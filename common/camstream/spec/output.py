@@ -116,7 +116,8 @@ class FileOutput(Spec):
         pattern=r"^[^/.\x00-\x1f][^/\x00-\x1f]*(/[^/.\x00-\x1f][^/\x00-\x1f]*)*$",
         json_schema_extra=form("a relative path, no part of which begins with a dot"),
     )
-    """Below the folder for files that those who run the installation chose. ``.h5`` is added where it is missing."""
+    """Below the folder for files that those who run the installation chose. ``.h5`` is added, unless it ends in that
+    or in ``.hdf5``."""
     layout: FileLayout = FileLayout.DEFAULT
     local_timestamps: bool = True
     """Write the timestamp of every channel beside its values."""
