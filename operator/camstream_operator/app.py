@@ -226,27 +226,18 @@ class Leader:
         await self._audit.fill(resource for resource in RESOURCES.values() if not resource.ours)
 
     async def _watch(self, stopping: asyncio.Event) -> None:
-        ready = asyncio.Event()
-        kopf_runs = asyncio.create_task(
-            kopf.operator(
-                registry=registry_of(self._feed, self._api.credentials),
-                settings=watch_settings(),
-                # A type of its own that kopf does not export; without it, it asks for the name of our user, who has none.
-                identity=self._elector.identity,  # type: ignore[arg-type]
-                clusterwide=not self._settings.namespaces,
-                namespaces=self._settings.namespaces,
-                ready_flag=ready,
-            ),
-            name="kopf",
+        ours = asyncio.all_tasks()
+        watches = await kopf.spawn_tasks(
+            registry=registry_of(self._feed, self._api.credentials),
+            settings=watch_settings(),
+            # A type of its own that kopf does not export; without it, it asks for the name of our user, who has none.
+            identity=self._elector.identity,  # type: ignore[arg-type]
+            clusterwide=not self._settings.namespaces,
+            namespaces=self._settings.namespaces,
         )
-        try:
-            if await _before(ready, kopf_runs):
-                await kopf_runs  # it has ended, and says why
-            # kopf takes signals for itself, and takes its time.
-            _stop_on_signals(stopping)
-            await kopf_runs
-        finally:
-            kopf_runs.cancel()
+        # kopf has taken signals for itself, and would take its time.
+        _stop_on_signals(stopping)
+        await kopf.run_tasks(watches, ignored=ours)
 
     def _feed(self, kind: str, happened: str | None, found: dict[str, Any]) -> None:
         """Take in what a watch shows."""

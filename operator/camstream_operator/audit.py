@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 EVERYTHING: Final = tuple(RESOURCES.values())
 
 PERIOD_S: Final = 300.0
+FIRST_S: Final = 10.0
+"""[s] What goes after `fill`, and before a watch has begun, is never told. By now they all have."""
 PATIENCE_S: Final = 10.0
 """[s] What a watch shows within this time was not missed, only late."""
 DEAF_AFTER: Final = 2
@@ -56,8 +58,10 @@ class Audit:
 
     async def run(self) -> None:
         """Look for ever."""
+        pause_s = FIRST_S
         while True:
-            await asyncio.sleep(PERIOD_S * random.uniform(0.8, 1.2))  # noqa: S311 - not all installations at once
+            await asyncio.sleep(pause_s)
+            pause_s = PERIOD_S * random.uniform(0.8, 1.2)  # noqa: S311 - not all installations at once
             try:
                 await self.look()
             except ApiError as error:

@@ -3,6 +3,9 @@
 from collections.abc import Generator, Iterator
 
 import pytest
+from cluster_runs import Installation, Workspace
+from cluster_runs import installation as installed_chart
+from cluster_runs import workspace as made_workspace
 from kind import Cluster, Images, build_images, find_cluster, image_names
 
 FAILED = pytest.StashKey[bool]()
@@ -46,6 +49,20 @@ def images(request: pytest.FixtureRequest, cluster: Cluster) -> Images:
     built: Images = request.getfixturevalue("built_images")
     cluster.load(built)
     return built
+
+
+@pytest.fixture(scope="session")
+def installation(cluster: Cluster, images: Images) -> Iterator[Installation]:
+    """The chart, with the images of this tree."""
+    with installed_chart(cluster, images) as made:
+        yield made
+
+
+@pytest.fixture
+def workspace(request: pytest.FixtureRequest, installation: Installation) -> Iterator[Workspace]:
+    """For cameras and pipelines; at the end the invariants must hold."""
+    with made_workspace(installation, lambda: request.node.stash.get(FAILED, False)) as made:
+        yield made
 
 
 @pytest.fixture

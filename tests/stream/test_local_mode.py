@@ -194,7 +194,7 @@ def test_deleted_camera_leaves_a_pipeline_that_says_what_it_misses(tmp_path: Pat
         run.wait_for_phase("pipe", Phase.RUNNING)
         (folder / "cam.yaml").unlink()
         run.wait_until_gone("cam")
-        broken = run.wait("pipe", "told", lambda view: condition(view, "Accepted")[1] == "BrokenReference")
+        broken = run.wait("pipe", "told", lambda view: condition(view, "Accepted")[1] == "CameraNotFound")
         assert "reads camera 'cam', which does not exist" in broken.message
         write(folder / "cam.yaml", small_camera())
         run.wait("pipe", "frames again", lambda view: view.phase == Phase.RUNNING and not view.message)

@@ -246,7 +246,8 @@ def test_pausing_and_downsampling_are_live_and_counted(tmp_path: Path, feed: Fee
         pipe.apply(config)
         for pulse_id in range(10, 15):
             feed.send(pulse_id)
-        pipe.wait_for_status("paused", lambda s: s["frames"]["dropped"].get("selection/paused") == 5)
+        status = pipe.wait_for_status("paused", lambda s: s["frames"]["dropped"].get("selection/paused") == 5)
+        assert (status["phase"], status["message"]) == ("Waiting", "paused: selection.pause drops every frame")
         config["pipeline"]["selection"] = {}
         pipe.apply(config)
         feed.send(20)

@@ -352,7 +352,8 @@ class Workspace:
         assert not behind, f"the status of {behind} is not about the newest spec"
         living = {thing["metadata"]["uid"] for thing in things}
         wait_for("children without a living owner go", lambda: not self._orphans(living), 30, PAUSE_S)
-        assert self._warnings() == []
+        warnings = self._warnings()
+        assert not warnings, f"Warning Events that nobody expected: {warnings}"
         errors = [line for line in self.installation.log().splitlines() if LOGGED_ERROR.match(line)]
         assert errors == []
 

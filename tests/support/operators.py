@@ -43,6 +43,9 @@ SETTINGS = {"workerImage": "camstream-worker:test"}
 
 SIMULATION: dict[str, Any] = {"source": {"simulation": {}}}
 
+START_S = 60.0
+"""[s] Longest time for an operator to begin: on a busy machine the import of its libraries alone takes many seconds."""
+
 Body = dict[str, Any]
 
 
@@ -145,7 +148,7 @@ def install_crds(server: ApiServer) -> None:
         answer = server.request("POST", CRDS, YAML(typ="safe").load(file))
         assert answer.status == 201, answer.message
         path = f"{CRDS}/{answer.body['metadata']['name']}"
-        wait_for(f"{path} is established", lambda: _established(server.request("GET", path)))  # noqa: B023
+        wait_for(f"{path} is established", lambda: _established(server.request("GET", path)), START_S)  # noqa: B023
 
 
 def _established(crd: Answer) -> bool:
@@ -180,7 +183,7 @@ class Operator:
             self._process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, env=environment)
 
     def wait_until_ready(self) -> None:
-        wait_for(f"{self.identity} is ready", lambda: self.leads() and self.get("/readyz") == (200, "ok\n"), 40, 0.05)
+        wait_for(f"{self.identity} is ready", lambda: self.leads() and self.get("/readyz") == (200, "ok\n"), START_S, 0.05)
 
     @property
     def log(self) -> str:

@@ -109,7 +109,7 @@ leaseName: {{ include "camstream.operatorName" . }}
   resources: [cameras, pipelines, backgrounds]
   verbs: [list, watch]
 - apiGroups: [camstream.dev]
-  resources: [cameras/status, pipelines/status, backgrounds/status]
+  resources: [cameras/status, pipelines/status]
   verbs: [patch]
 - apiGroups: [apps]
   resources: [deployments]

@@ -23,6 +23,7 @@ import numpy as np
 from camstream.errors import CamstreamError, FrameError, SourceError, SourceTimeout
 from camstream.frame import Frame, Image, Timestamp
 from camstream.names import IMAGE
+from camstream.spec import WorkerConfig
 from camstream_worker.counters import Counters
 from camstream_worker.outputs import Output, open_output
 from camstream_worker.pipeline.streams import Made
@@ -41,6 +42,8 @@ Result = Mapping[str, Any] | Made
 WAIT_S = 0.1
 """[s] Longest wait after which a thread looks whether it shall stop."""
 
+NO_FRAME_YET = "no frame yet"
+
 REOPEN_S = 1.0
 """[s] Pause before a source that failed is opened again."""
 
@@ -51,8 +54,10 @@ class StreamState:
 
     source: str = ""
     connected: bool = False
-    input_message: str = "starting"
+    input_message: str = NO_FRAME_YET
     last_error: str = ""
+    failing_since: float | None = None
+    """[s] Monotonic time since when no frame could be processed; None while they can."""
     last_pulse_id: int | None = None
     last_sent: float = 0.0
     """[s] since 1970"""
@@ -120,9 +125,12 @@ class Runner:
             self._end()
 
     def apply(self, job: Job) -> None:
-        """Take over a new job at the next frame boundary."""
+        """Take over a new job at the next frame boundary.
+
+        :raises CamstreamError: if it could not process a frame of this camera
+        """
         if self._example is not None:
-            self._prepare(job, self._example)
+            self._prepare(job, self._example, check=_same_source(job.config, self.job.config))
         self._ring.newest_first = job.newest_first
         if isinstance(self.job.plan, OwnProgram) and isinstance(job.plan, OwnProgram):
             # It runs already, and goes on.
@@ -230,7 +238,7 @@ class Runner:
             self._last_pulse = max(int(time.time() * 100), self._last_pulse + 1)
             frame = replace(frame, pulse_id=self._last_pulse)
         if self._example is None:
-            self._prepare(job, frame)
+            self._prepare(job, frame, check=False)
         self._example = frame
         while not self._stop.is_set():
             dropped = self._ring.put(frame, frame.nbytes, WAIT_S)
@@ -239,11 +247,16 @@ class Runner:
                     self.counters.input_drops["queue_full"] += dropped
                 return
 
-    def _prepare(self, job: Job, example: Frame) -> None:
-        """Load what the plan needs for such frames now, and not while one waits."""
+    def _prepare(self, job: Job, example: Frame, *, check: bool) -> None:
+        """Load what the plan needs for such frames now, and not while one waits.
+
+        :param check: raise what is wrong, instead of telling it
+        """
         try:
             job.plan.prepare(example)
         except CamstreamError as error:
+            if check:
+                raise
             self._note(error)
 
     def _note(self, error: CamstreamError) -> None:
@@ -322,12 +335,13 @@ class Runner:
                     item = waiting.get()
 
     def _process(self, job: Job, frame: Frame) -> Result | None:
-        start = time.perf_counter()
-        self._calls[threading.get_ident()] = (time.monotonic(), frame.pulse_id)
+        start = time.monotonic()
+        self._calls[threading.get_ident()] = (start, frame.pulse_id)
         try:
             values = job.plan.process(frame)
         except CamstreamError as error:
             self.counters.failed += 1
+            self.state.failing_since = self.state.failing_since or start
             self._note(error)
             if job.failure.abort_on_error:
                 raise FrameError(f"aborted, as failure.abortOnError asks, at pulse {frame.pulse_id}: {error}") from error
@@ -335,7 +349,8 @@ class Runner:
         finally:
             del self._calls[threading.get_ident()]
         self.counters.processed += 1
-        self._observers.processed(time.perf_counter() - start)
+        self.state.failing_since = None
+        self._observers.processed(time.monotonic() - start)
         return values
 
     def _deliver(self, output: Output, job: Job, frame: Frame, values: Result) -> None:
@@ -361,6 +376,11 @@ class Runner:
 def seen_image(value: Any) -> Image | None:
     """What can be looked at of an image channel."""
     return value if isinstance(value, np.ndarray) and value.ndim == 2 and value.size and value.dtype.kind in "biuf" else None
+
+
+def _same_source(one: WorkerConfig, other: WorkerConfig) -> bool:
+    """Whether both are of a camera whose frames stay as they are. The frames of a pipeline may be changing at the same time."""
+    return one.camera is not None and other.camera is not None and one.camera.source == other.camera.source
 
 
 def _age(timestamp: Timestamp, now: float) -> float:

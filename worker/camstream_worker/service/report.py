@@ -7,13 +7,19 @@ from collections import deque
 from camstream.spec.report import ConfigReport, FrameCounts, InputReport, LastFrame, WorkerReport
 from camstream.spec.status import BackgroundUse, ImageStatus, Phase, StreamStatus
 from camstream_worker.runtime.own_program import OwnProgram
-from camstream_worker.runtime.runner import Runner
+from camstream_worker.runtime.runner import NO_FRAME_YET, Runner
 
 SLOW_CALL_S = 3.0
 """[s] A call of a script that takes longer is told."""
 
 WINDOW_S = 5.0
 """[s] Rates are means over this time."""
+
+FIRST_FRAME_S = 10.0
+"""[s] A first frame that takes longer is waited for. Sources that know what is wrong say so sooner."""
+
+FAILING_S = 2.0
+"""[s] After nothing but frames that failed for so long, none flow."""
 
 
 class Rates:
@@ -40,7 +46,7 @@ def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: 
     state, counters, job = runner.state, runner.counters, runner.job
     used = job.config.background if not job.problem else None
     receive_rate, send_rate = rates.rates()
-    phase, message = _phase(runner)
+    phase, message = _phase(runner, time.time() - started_at)
     return WorkerReport(
         kind=job.config.kind,
         name=job.config.name,
@@ -72,7 +78,7 @@ def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: 
     )
 
 
-def _phase(runner: Runner) -> tuple[Phase, str]:
+def _phase(runner: Runner, running_s: float) -> tuple[Phase, str]:
     state = runner.state
     if runner.failure is not None:
         return Phase.FAILED, str(runner.failure)
@@ -85,7 +91,13 @@ def _phase(runner: Runner) -> tuple[Phase, str]:
     if isinstance(runner.job.plan, OwnProgram):
         return Phase.RUNNING, ""
     if not state.connected:
-        return Phase.WAITING, state.input_message
+        fresh = state.input_message == NO_FRAME_YET and running_s < FIRST_FRAME_S
+        return Phase.STARTING if fresh else Phase.WAITING, state.input_message
+    if runner.job.selection.pause:
+        return Phase.WAITING, "paused: selection.pause drops every frame"
+    failing_since = state.failing_since
+    if failing_since is not None and time.monotonic() - failing_since > FAILING_S:
+        return Phase.WAITING, state.last_error
     if state.last_pulse_id is None and runner.counters.failed:
         return Phase.WAITING, state.last_error
     if state.last_pulse_id is None and not runner.counters.processed:

@@ -1,0 +1,228 @@
+"""With the rights that the chart gives, and no more: they are enough for everything, and nothing of them is left over."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_server import running_api_server
+from charts import NAMESPACE, Name, Objects, rendered
+from operators import CHILDREN, SIMULATION, START_S, Cluster, Operator, assert_in_order, converge, install_crds, reads, running_operator
+from pod_workers import RUNNING, report_of, running_worker
+from ruamel.yaml import YAML
+from waiting import wait_for
+
+from camstream_operator.cluster.canary import CANARY
+
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:camstream-operator"
+GROUPS = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}"]
+NUMBERS = count(1)
+
+Right = tuple[str, str, str]
+"""Verb, API group, resource."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("api-server")
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path) -> Iterator[Cluster]:
+    policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [{"level": "Metadata"}]}
+    with (folder / "policy.yaml").open("w") as file:
+        YAML(typ="safe").dump(policy, file)
+    arguments = [f"--audit-policy-file={folder / 'policy.yaml'}", f"--audit-log-path={folder / 'audit.log'}", "--audit-log-mode=blocking"]
+    with running_api_server(folder, *arguments, users={ACCOUNT: GROUPS}, authorization="RBAC") as server:
+        install_crds(server)
+        found = Cluster(server)
+        found.make_namespace(NAMESPACE)
+        yield found
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> str:
+    return cluster.make_namespace(f"place-{next(NUMBERS)}")
+
+
+@pytest.fixture
+def allow(cluster: Cluster) -> Iterator[Any]:
+    """Give the account what some objects of the chart say, and take it away at the end."""
+    made: list[str] = []
+
+    def allow(objects: Objects) -> None:
+        for name, thing in objects.items():
+            if name.kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"):
+                where = f"/namespaces/{name.namespace}" if name.namespace else ""
+                path = f"/apis/rbac.authorization.k8s.io/v1{where}/{name.kind.lower()}s"
+                answer = cluster.server.request("POST", path, thing)
+                assert answer.status == 201, answer.message
+                made.append(f"{path}/{name.name}")
+
+    yield allow
+    for path in made:
+        cluster.server.request("DELETE", path)
+
+
+def rights_of(objects: Objects) -> set[Right]:
+    """All that the roles of the operator allow."""
+    found = set()
+    for name, thing in objects.items():
+        if name.kind in ("Role", "ClusterRole") and name.name.startswith("camstream-operator"):
+            for rule in thing["rules"]:
+                found |= {(verb, group, plural) for verb in rule["verbs"] for group in rule["apiGroups"] for plural in rule["resources"]}
+    return found
+
+
+def used_rights(folder: Path, begin: int) -> tuple[set[Right], list[dict[str, Any]]]:
+    """What the account has asked for since ``begin`` [bytes], and what of it was forbidden."""
+    used, forbidden = set(), []
+    with (folder / "audit.log").open() as log:
+        log.seek(begin)
+        for line in log:
+            event = json.loads(line)
+            if event["user"]["username"] != ACCOUNT:
+                continue
+            if event["responseStatus"]["code"] == 403:
+                forbidden.append(event)
+            if (asked := event.get("objectRef")) is None:
+                continue  # /apis, where the API server says what there is
+            plural = "/".join(part for part in (asked["resource"], asked.get("subresource")) if part)
+            used.add((event["verb"], asked.get("apiGroup", ""), plural))
+            if event["verb"] == "patch" and event["responseStatus"]["code"] == 201:
+                # An apply that makes something needs both.
+                used.add(("create", asked.get("apiGroup", ""), plural))
+    return used, forbidden
+
+
+FOREIGN: dict[str, dict[str, Any]] = {
+    "Deployment": {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
+    },
+    "Service": {"ports": [{"name": "web", "port": 80}]},
+}
+
+
+@pytest.mark.parametrize("everywhere", [True, False], ids=["cluster-wide", "in one namespace"])
+def test_rights_of_the_chart_are_what_a_whole_life_takes(
+    cluster: Cluster, folder: Path, tmp_path: Path, namespace: str, allow: Any, everywhere: bool
+) -> None:
+    objects = rendered() if everywhere else rendered(f'watchNamespaces=["{namespace}"]')
+    allow(objects)
+    # A life begins with a lease that nobody has made.
+    cluster.server.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/camstream-operator")
+    cluster.server.request("DELETE", f"/api/v1/namespaces/{NAMESPACE}/configmaps/{CANARY}")
+    begin = (folder / "audit.log").stat().st_size
+    settings: dict[str, Any] = {} if everywhere else {"namespaces": [namespace]}
+    with running_operator(tmp_path, cluster.server.kubeconfig_of(ACCOUNT), home=NAMESPACE, **settings) as operator:
+        _live(cluster, operator, namespace)
+    used, forbidden = used_rights(folder, begin)
+    assert forbidden == []
+    assert used == rights_of(objects)
+    assert_in_order(cluster, namespace)
+
+
+def _live(cluster: Cluster, operator: Operator, namespace: str) -> None:
+    """Everything that can happen to it."""
+    # Each name is taken by somebody, once.
+    for kind in CHILDREN:
+        name = f"taken-{kind.lower()}"
+        cluster.create(kind, namespace, f"cam-{name}", FOREIGN.get(kind))
+        cluster.create("Camera", namespace, name, SIMULATION)
+        cluster.wait_for_reason("Camera", namespace, name, "Deployed", "ApiConflict")
+        cluster.delete("Camera", namespace, name)
+        cluster.delete(kind, namespace, f"cam-{name}")
+    cluster.collect_garbage(namespace)
+    cluster.create("Pipeline", namespace, "fit", reads("gun"))
+    cluster.wait_for_reason("Pipeline", namespace, "fit", "Accepted", "CameraNotFound")
+    camera = cluster.create("Camera", namespace, "gun", SIMULATION)
+    cluster.wait_until_deployed("Pipeline", namespace, "fit")
+    address = "127.0.78.1"
+    report = {"now": report_of(camera)}
+    with running_worker(address, report):
+        pod = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "containerStatuses": [RUNNING]}
+        cluster.make_pod(namespace, "cam-gun", "cam-gun-1", pod)
+        cluster.wait_for_reason("Camera", namespace, "gun", "Ready", "FramesFlow")
+        # Its pod is touched, so that the kubelet renews the file.
+        edited = cluster.edit("Camera", namespace, "gun", {"spec": {"geometry": {"rotateQuarterTurns": 1}}})
+        wait_for("pod is touched", lambda: "camstream.dev/config" in cluster.get("Pod", namespace, "cam-gun-1")["metadata"]["annotations"])
+        report["now"] = report_of(edited)
+        cluster.wait_for_reason("Camera", namespace, "gun", "ConfigApplied", "Applied")
+        # The same is told twice, by two processes.
+        told: str | None = None
+        for process in (1, 2):
+            cluster.edit("Deployment", namespace, "cam-gun", {"spec": {"replicas": 7}})
+            told = wait_for("repair is told", lambda: _newer_event(cluster, namespace, "DriftRepaired", told))  # noqa: B023
+            if process == 1:
+                assert operator.stop() == 0
+                operator.start()
+                operator.wait_until_ready()
+    cluster.server.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/cam-gun-1", {"gracePeriodSeconds": 0})
+    cluster.wait_for_reason("Camera", namespace, "gun", "Ready", "Starting")
+
+
+def _newer_event(cluster: Cluster, namespace: str, reason: str, version: str | None) -> str | None:
+    """Version of an Event, once it is another one."""
+    events = cluster.server.request("GET", f"/api/v1/namespaces/{namespace}/events").body["items"]
+    versions = [event["metadata"]["resourceVersion"] for event in events if event["reason"] == reason]
+    return next((found for found in versions if found != version), None)
+
+
+def without(objects: Objects, verb: str, plural: str) -> Objects:
+    """The same, but for one right."""
+    for thing in objects.values():
+        split = []
+        for rule in thing.get("rules") or []:
+            for resource in rule["resources"]:
+                verbs = [one for one in rule["verbs"] if (one, resource) != (verb, plural)]
+                split.append({"apiGroups": rule["apiGroups"], "resources": [resource], "verbs": verbs})
+        if split:
+            thing["rules"] = split
+    return objects
+
+
+def test_missing_right_is_named_and_hurts_nobody_else(cluster: Cluster, tmp_path: Path, namespace: str, allow: Any) -> None:
+    allow(without(rendered(), "create", "services"))
+    cluster.create("Camera", namespace, "old", SIMULATION)
+    converge(cluster.server, namespace)
+    with running_operator(tmp_path, cluster.server.kubeconfig_of(ACCOUNT), home=NAMESPACE):
+        cluster.create("Camera", namespace, "gun", SIMULATION)
+        told = cluster.wait_for_reason("Camera", namespace, "gun", "Deployed", "Forbidden")
+        assert 'cannot create resource "services"' in told["message"]
+        assert "mend its role" in told["message"]
+        cluster.edit("Camera", namespace, "old", {"spec": {"output": {"port": 7000}}})
+        cluster.wait_until_deployed("Camera", namespace, "old")
+        role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/camstream-operator"
+        rules = rendered()[Name("ClusterRole", None, "camstream-operator")]["rules"]
+        assert cluster.server.request("PATCH", role, {"rules": rules}, "application/merge-patch+json").status == 200
+        # It would look again after half a minute; an edit is quicker.
+        cluster.edit("Camera", namespace, "gun", {"metadata": {"labels": {"touched": "yes"}}})
+        cluster.wait_until_deployed("Camera", namespace, "gun")
+    assert_in_order(cluster, namespace)
+
+
+def test_operator_that_may_not_list_its_pods_is_not_ready_and_says_why(cluster: Cluster, tmp_path: Path, allow: Any) -> None:
+    allow(without(rendered(), "list", "pods"))
+    operator = Operator(tmp_path, cluster.server.kubeconfig_of(ACCOUNT), home=NAMESPACE)
+    operator.start()
+    try:
+        wait_for("it says so", lambda: 'cannot list resource "pods"' in operator.get("/readyz")[1], START_S)
+        assert operator.get("/readyz")[0] == 503
+        assert operator.stop() == 0
+    finally:
+        operator.end()
+
+
+def test_operator_that_may_not_watch_its_pods_says_so(cluster: Cluster, tmp_path: Path, allow: Any) -> None:
+    """It is tried again for a minute, and then the process ends."""
+    allow(without(rendered(), "watch", "pods"))
+    operator = Operator(tmp_path, cluster.server.kubeconfig_of(ACCOUNT), home=NAMESPACE)
+    operator.start()
+    try:
+        wait_for("it says so", lambda: 'cannot watch resource "pods"' in operator.log, START_S)
+        assert operator.stop() == 0
+    finally:
+        operator.end()
