@@ -97,12 +97,18 @@ def _stream_of(
     if source is None or given is None:
         return given.address if given else None
     output, reader, where = source.spec.output, Key.of(pipeline), Key.of(source)
-    elsewhere = output.connect or (isinstance(output, PipelineOutput) and (output.pipeline or output.file))
-    if elsewhere:
-        raise SpecError(f"{reader} reads {where}, which sends to somewhere else; remove its output.connect, output.pipeline or output.file")
+    if output.connect is not None:
+        raise SpecError(f"{reader} reads {where}, which sends to {output.connect} only; remove its output.connect, or read that receiver")
+    if isinstance(output, PipelineOutput) and output.pipeline is not None:
+        name = output.pipeline.name
+        raise SpecError(f"{reader} reads {where}, which sends to pipeline {name!r} only; read that one, or remove its output.pipeline")
+    if isinstance(output, PipelineOutput) and output.file is not None:
+        raise SpecError(f"{reader} reads {where}, which writes a file and sends nothing; remove its output.file, or read what it reads")
     if READS[output.mode] is not given.mode:
+        part = "merge" if isinstance(given, Merge) else "input"
         raise SpecError(
-            f"{reader} reads {where} with mode {given.mode}, but it sends with output.mode {output.mode}; set mode to {READS[output.mode]}"
+            f"{reader} reads {where} with {part}.mode {given.mode}, but it sends with output.mode {output.mode}; "
+            f"set {part}.mode to {READS[output.mode]}"
         )
     return addresses.stream(where)
 

@@ -1,6 +1,8 @@
 """Every type of pipeline as a real worker, with a plain psi-bsread client at its end."""
 
+import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from feeds import Feed
 from ports import free_port
 from waiting import wait_for
 from workers import WorkerProcess, camera, pipeline, reader, simulation, worker
+
+from camstream.wire import Message
 
 SCRIPT = """
 def process_image(image, pulse_id, timestamp, x_axis, y_axis, parameters, bsdata):
@@ -45,6 +49,11 @@ def without_input(name: str = "pipe", **spec: Any) -> dict[str, Any]:
     return config | {"inputAddress": None, "inputName": None}
 
 
+def own(message: Message) -> dict[str, Any]:
+    """What the script made of a message."""
+    return {name: value for name, value in message.values.items() if name != "processing_parameters"}
+
+
 def psi_messages(address: str, count: int, mode: Any = bsread.SUB) -> list[tuple[int, dict[str, Any]]]:
     """Pulse ids and values, as psi-bsread reads them."""
     host, port = address.removeprefix("tcp://").split(":")
@@ -65,7 +74,7 @@ def test_script_makes_the_channels_of_a_message(tmp_path: Path, feed: Feed) -> N
         feed.send(100, image)
         message = client.message()
     assert message.pulse_id == 100
-    assert message.values == {"sum": int(image.sum()), "first": 0.0, "level": 7, "camera": "CAM"}
+    assert own(message) == {"sum": int(image.sum()), "first": 0.0, "level": 7, "camera": "CAM"}
 
 
 def test_script_gets_the_prepared_image_and_may_write_to_it(tmp_path: Path, feed: Feed) -> None:
@@ -93,7 +102,7 @@ def test_edited_script_takes_over_in_the_same_process(tmp_path: Path, feed: Feed
         config["pipeline"]["script"] = {"source": edited}
         status = pipe.apply(config)
         feed.send(101)
-        assert client.message().values == {"new": 1}
+        assert own(client.message()) == {"new": 1}
         assert status["pid"] == pipe.process.pid
 
 
@@ -105,11 +114,11 @@ def test_script_keeps_what_it_remembers_when_only_parameters_change(tmp_path: Pa
     with worker(tmp_path, config) as pipe, reader(pipe.address) as client:
         pipe.wait_for_status("a client", lambda s: s["clients"] == 1)
         feed.send(100)
-        assert client.message().values == {"calls": 1, "level": 1}
+        assert own(client.message()) == {"calls": 1, "level": 1}
         config["pipeline"]["script"]["parameters"] = {"level": 2}
         pipe.apply(config)
         feed.send(101)
-        assert client.message().values == {"calls": 2, "level": 2}
+        assert own(client.message()) == {"calls": 2, "level": 2}
 
 
 def test_broken_edit_is_refused_with_its_line_and_the_old_script_goes_on(tmp_path: Path, feed: Feed) -> None:
@@ -165,7 +174,7 @@ def test_script_file_is_loaded_anew_when_it_is_saved(tmp_path: Path, feed: Feed)
     with worker(tmp_path, config) as pipe, reader(pipe.address) as client:
         pipe.wait_for_status("a client", lambda s: s["clients"] == 1)
         feed.send(100)
-        assert client.message().values == {"version": 1}
+        assert own(client.message()) == {"version": 1}
         fresh = tmp_path / "fresh"
         fresh.write_text("def process(image, *others):\n    return {'version': 2}\n")
         fresh.replace(file)
@@ -180,15 +189,30 @@ def test_script_file_is_loaded_anew_when_it_is_saved(tmp_path: Path, feed: Feed)
         wait_for("the new version", lambda: version() == 2)
 
 
-def test_hash_of_the_script_travels_with_the_built_in_channels(tmp_path: Path, feed: Feed) -> None:
-    source = "def process(image, pulse_id, timestamp, x_axis, y_axis, parameters):\n    return {'known': sorted(parameters)}\n"
+def test_hash_of_the_script_travels_with_what_it_makes(tmp_path: Path, feed: Feed) -> None:
+    digest = hashlib.sha256(SCRIPT.encode()).hexdigest()
     with (
-        worker(tmp_path, reading(feed.address, script={"source": source, "parameters": {"mine": 1}})) as pipe,
+        worker(tmp_path, reading(feed.address, script={"source": SCRIPT, "parameters": {"level": 1}})) as pipe,
         reader(pipe.address) as client,
     ):
         pipe.wait_for_status("a client", lambda s: s["clients"] == 1)
         feed.send(100)
-        assert {"camera_name", "mine", "name", "pipeline_type"} <= set(client.message().values["known"])
+        assert json.loads(client.message().values["processing_parameters"])["scriptSha256"] == digest
+
+
+def test_script_that_tells_its_parameters_tells_its_hash(tmp_path: Path, feed: Feed) -> None:
+    source = """
+import json
+def process(image, pulse_id, timestamp, x_axis, y_axis, parameters):
+    return {"processing_parameters": json.dumps(parameters)}
+"""
+    config = reading(feed.address, script={"source": source, "parameters": {"mine": 1}})
+    with worker(tmp_path, config) as pipe, reader(pipe.address) as client:
+        pipe.wait_for_status("a client", lambda s: s["clients"] == 1)
+        feed.send(100)
+        told = json.loads(client.message().values["processing_parameters"])
+    assert told["scriptSha256"] == hashlib.sha256(source.encode()).hexdigest()
+    assert (told["mine"], told["name"], told["camera_name"], told["pipeline_type"]) == (1, "PIPE", "CAM", "processing")
 
 
 # ---------------------------------------------------------------------- streams
@@ -209,8 +233,6 @@ def test_stream_passes_all_channels_on(tmp_path: Path, feed: Feed) -> None:
 
 def _while_sending(pipe: WorkerProcess, feed: Feed, sent: Iterator[int], values: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
     """What psi-bsread reads while the feed goes on."""
-    import threading
-
     done = threading.Event()
 
     def send() -> None:
@@ -231,7 +253,7 @@ def test_stream_script_gets_a_dict_and_gives_one(tmp_path: Path, feed: Feed) -> 
     with worker(tmp_path, reading(feed.address, type="Stream", script={"source": source})) as pipe, reader(pipe.address) as client:
         pipe.wait_for_status("a client", lambda s: s["clients"] == 1)
         feed.send_channels(100, {"a": 21})
-        assert client.message().values == {"twice": 42, "pulse": 100}
+        assert own(client.message()) == {"twice": 42, "pulse": 100}
 
 
 def test_store_pushes_the_raw_image_under_the_name_of_its_camera(tmp_path: Path) -> None:
@@ -299,7 +321,7 @@ def test_merged_stream_joins_equal_pulses_and_counts_the_others(tmp_path: Path, 
             feed.send(pulse_id)
         for pulse_id in (99, 101, 102, 104):
             other.send_channels(pulse_id, {"current": pulse_id / 10})
-        assert [message.values for message in client.messages(3)] == [{"p": p, "beside": p / 10} for p in (101, 102, 104)]
+        assert [own(message) for message in client.messages(3)] == [{"p": p, "beside": p / 10} for p in (101, 102, 104)]
         drops = pipe.status()["frames"]["dropped"]
     assert drops["source/input_without_partner"] == 2
     assert drops["source/merged_without_partner"] == 1
@@ -332,6 +354,7 @@ def test_merge_function_gives_the_analysis_with_the_other_channels(tmp_path: Pat
 
 def test_records_go_to_a_file_and_the_worker_completes(tmp_path: Path) -> None:
     with worker(tmp_path, camera(simulation(32, 24, 50))) as cam:
+        (tmp_path / "files").mkdir()
         config = pipeline(cam.address, selection={"records": 5, "exclude": ["image"]}, output={"file": {"path": "run/beam"}})
         with worker(tmp_path, config | {"filesFolder": str(tmp_path / "files")}) as pipe:
             assert pipe.process.wait(30) == 0

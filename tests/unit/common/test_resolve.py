@@ -6,11 +6,11 @@ import pytest
 from objects import make_camera, make_pipeline
 
 from camstream.errors import CameraNotFound, CycleDetected, PipelineNotFound, SpecError
-from camstream.resolve import Place, camera_name, resolve
+from camstream.resolve import Addresses, Place, camera_name, resolve
 from camstream.spec import Camera, Pipeline, StoredBackground, WorkerConfig
 from camstream.spec.key import Key
 
-PLACE = Place("tcp://*:9999", "0.0.0.0", 8080)
+PLACE = Place("tcp://*:9999", "0.0.0.0", 8080, gather_address="tcp://*:9998", script_path="/scripts/mine.py", files_folder="/files")
 STORED = StoredBackground(name="GUN_1", path="/b/GUN_1.npy", sha256="a" * 64)
 
 
@@ -18,8 +18,11 @@ def address_of(key: Key) -> str:
     return f"tcp://{key.kind.lower()}-{key.name}.{key.namespace}.svc:9999"
 
 
+ADDRESSES = Addresses(stream=address_of, gather=lambda key: address_of(key).replace("9999", "9998"))
+
+
 def resolved(thing: Camera | Pipeline, *others: Camera | Pipeline, background: StoredBackground | None = None) -> WorkerConfig:
-    return resolve(thing, {Key.of(one): one for one in (thing, *others)}, PLACE, address_of, background)
+    return resolve(thing, {Key.of(one): one for one in (thing, *others)}, PLACE, ADDRESSES, background)
 
 
 def in_namespace(thing: Camera | Pipeline, namespace: str) -> Any:
@@ -109,7 +112,8 @@ def test_background_is_handed_on_only_to_who_asks_for_one() -> None:
 def test_a_new_address_of_what_it_reads_does_not_replace_the_worker() -> None:
     camera, pipeline = make_camera(), make_pipeline()
     objects = {Key.of(thing): thing for thing in (camera, pipeline)}
-    here, there = (resolve(pipeline, objects, PLACE, lambda key, port=port: f"tcp://{key.name}:{port}", None) for port in (1, 2))
+    moved = Addresses(stream=lambda key: f"tcp://{key.name}:1", gather=ADDRESSES.gather)
+    here, there = (resolve(pipeline, objects, PLACE, addresses, None) for addresses in (ADDRESSES, moved))
     assert here.digest() != there.digest()
     assert here.identity() == there.identity()
 

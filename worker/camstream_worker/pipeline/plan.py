@@ -60,5 +60,5 @@ def pipeline_plan(
     if spec.type is PipelineType.STORE:
         return StorePlan(camera)
     if spec.type is PipelineType.CUSTOM and call is not None:
-        return CustomPlan(spec.selection, call, own, first)
-    return StreamPlan(spec.selection, call, own)
+        return CustomPlan(spec.selection, parameters, call, own, first)
+    return StreamPlan(spec.selection, parameters, call, own)

@@ -142,7 +142,7 @@ class PipelinePlan:
         made: Mapping[str, Any] | None = call(
             own, frame.pulse_id, tuple(frame.timestamp), layout.x_axis, layout.y_axis, self._own, dict(frame.channels)
         )
-        return None if made is None else dict(made)
+        return None if made is None else with_parameters(made, self._parameters)
 
     def _setup_for(self, frame: Frame) -> _Setup:
         setup = self._setup
@@ -182,6 +182,11 @@ class PipelinePlan:
             names.HEIGHT: height,
             names.PROCESSING_PARAMETERS: json.dumps(parameters),
         }
+
+
+def with_parameters(made: Mapping[str, Any], parameters: str) -> Channels:
+    """What a script made, and how: with the configuration and the hash of the script, unless it tells about itself."""
+    return {**made, names.PROCESSING_PARAMETERS: made.get(names.PROCESSING_PARAMETERS, parameters)}
 
 
 def is_sent(name: str, selection: Selection) -> bool:

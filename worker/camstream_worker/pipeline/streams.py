@@ -7,7 +7,7 @@ from typing import Any
 from camstream.frame import Frame, Timestamp
 from camstream.names import PICTURE_SUFFIX
 from camstream.spec.pipeline import Selection
-from camstream_worker.pipeline.processing import select
+from camstream_worker.pipeline.processing import select, with_parameters
 
 Call = Callable[..., Any]
 
@@ -26,19 +26,22 @@ class StreamPlan:
 
     stateful = False
 
-    def __init__(self, selection: Selection, call: Call | None, parameters: dict[str, Any]) -> None:
-        """:param call: ``process(data, pulse_id, timestamp, parameters)``; None: channels are passed on"""
-        self._selection, self._call, self._parameters = selection, call, parameters
+    def __init__(self, selection: Selection, parameters: str, call: Call | None, own_parameters: dict[str, Any]) -> None:
+        """
+        :param parameters: JSON text, sent as ``processing_parameters`` with what the script makes
+        :param call: ``process(data, pulse_id, timestamp, parameters)``; None: channels are passed on
+        """
+        self._selection, self._parameters, self._call, self._own = selection, parameters, call, own_parameters
 
     def prepare(self, frame: Frame) -> None:
         """Nothing is loaded late."""
 
     def process(self, frame: Frame) -> Mapping[str, Any] | None:
         """:raises ScriptError: if the script fails"""
-        values = frame.channels
-        if self._call is not None:
-            values = self._call(dict(frame.channels), frame.pulse_id, tuple(frame.timestamp), self._parameters)
-        return None if values is None else select(dict(values), self._selection)
+        if self._call is None:
+            return select(dict(frame.channels), self._selection)
+        made = self._call(dict(frame.channels), frame.pulse_id, tuple(frame.timestamp), self._own)
+        return None if made is None else select(with_parameters(made, self._parameters), self._selection)
 
 
 class StorePlan:
@@ -61,12 +64,13 @@ class CustomPlan:
 
     stateful = True
 
-    def __init__(self, selection: Selection, call: Call, parameters: dict[str, Any], first: bool) -> None:
+    def __init__(self, selection: Selection, parameters: str, call: Call, own_parameters: dict[str, Any], first: bool) -> None:
         """
+        :param parameters: JSON text, sent as ``processing_parameters``
         :param call: takes parameters and whether it is the first call; gives an object with channels, pulse_id and timestamp, or None
         :param first: whether the script has not been called yet
         """
-        self._selection, self._call, self._parameters, self._first = selection, call, parameters, first
+        self._selection, self._parameters, self._call, self._own, self._first = selection, parameters, call, own_parameters, first
 
     def prepare(self, frame: Frame) -> None:
         """Nothing is loaded late."""
@@ -75,7 +79,7 @@ class CustomPlan:
         """:raises ScriptError: if the script fails"""
         del frame  # it only says when
         first, self._first = self._first, False
-        made = self._call(self._parameters, first)
+        made = self._call(self._own, first)
         if made is None:
             return None
-        return Made(select(dict(made.channels), self._selection), made.pulse_id, made.timestamp)
+        return Made(select(with_parameters(made.channels, self._parameters), self._selection), made.pulse_id, made.timestamp)

@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 
 MAX_CONFIG_BYTES = 4 * 2**20
 
+SCRIPT_HASH = "scriptSha256"
+"""In ``processing_parameters``: SHA-256 of the script's text."""
+
 FUNCTIONS: dict[PipelineType, tuple[tuple[str, ...], Callable[[Script], Callable[..., Any]]]] = {
     PipelineType.PROCESSING: (IMAGE_FUNCTIONS, image_function),
     PipelineType.STREAM: (STREAM_FUNCTIONS, stream_function),
@@ -96,7 +99,7 @@ def processing_parameters(config: WorkerConfig, script: UserCode | None = None) 
         "background": config.background.model_dump(include={"name", "sha256"}) if config.background else None,
     }
     if script is not None:
-        effective["scriptSha256"] = script.sha256
+        effective[SCRIPT_HASH] = script.sha256
     return json.dumps(effective)
 
 
@@ -132,7 +135,7 @@ def text_hash(where: Path | str) -> str:
         return str(error)
 
 
-def own_parameters(config: WorkerConfig) -> dict[str, Any]:
+def own_parameters(config: WorkerConfig, script: UserCode | None) -> dict[str, Any]:
     """What a script is told: what its user wrote, and beside it what cam_server's scripts are used to find."""
     assert config.pipeline is not None  # noqa: S101 - only pipelines have scripts
     given = config.pipeline.script.parameters if config.pipeline.script else {}
@@ -142,6 +145,9 @@ def own_parameters(config: WorkerConfig) -> dict[str, Any]:
         "pipeline_type": config.pipeline.type.value.lower(),
         **copy.deepcopy(given),
     }
+    if script is not None:
+        # Scripts that send their parameters as processing_parameters tell it, too.
+        told[SCRIPT_HASH] = script.sha256
     wanted = config.pipeline.processing.background
     if wanted is not None:
         told["image_background"] = config.background.name if config.background else None
@@ -176,7 +182,7 @@ def _job(config: WorkerConfig, background: npt.NDArray[Any] | None, known: UserC
         return Job(config, camera_plan(config.camera, background, config.external_name))
     assert config.pipeline is not None  # noqa: S101 - the model's validator saw to it
     script = read_script(config, known)
-    own = own_parameters(config)
+    own = own_parameters(config, script)
     if script is not None and config.pipeline.type is PipelineType.SCRIPT:
         return Job(config, OwnProgram(script.call, own, _port(config.stream_address)), script=script)
     parameters = processing_parameters(config, script)
@@ -246,8 +252,9 @@ class Reloader:
         found = _signature(self._path), _signature(Path(script)) if script else None
         if found[0] is not None and found == self._seen:
             return
-        edited = self._seen is not None and found[1] != self._seen[1]
         self._seen = found
+        runs = self._runner.job.script
+        edited = runs is not None and script is not None and text_hash(Path(script)) != runs.sha256
         try:
             config = read_config(self._path)
         except SpecError as error:
@@ -261,9 +268,8 @@ class Reloader:
             return
         try:
             self._check(config)
-            known = self._runner.job.script
-            job = prepare(config, known)
-            if isinstance(job.plan, OwnProgram) and job.script is not known:
+            job = prepare(config, runs)
+            if isinstance(job.plan, OwnProgram) and job.script is not runs:
                 raise NeedsRestart("a script of type Script cannot change while it runs; start the worker anew")
             self._runner.apply(job)
         except CamstreamError as error:

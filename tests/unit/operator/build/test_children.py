@@ -19,13 +19,13 @@ from ruamel.yaml import YAML
 
 from camstream.decide import completed
 from camstream.errors import ClassNotAllowed, SpecError
-from camstream.resolve import resolve
+from camstream.resolve import Addresses, resolve
 from camstream.spec import Camera, Pipeline, WorkerConfig
 from camstream.spec.base import Change
 from camstream.spec.key import Key
 from camstream.spec.status import ConfigStatus, Phase, PipelineStatus
-from camstream_operator.build.children import PLACE, Manifest, build_children
-from camstream_operator.build.names import HASH, IDENTITY, child_name, stream_address
+from camstream_operator.build.children import Manifest, build_children, place_of
+from camstream_operator.build.names import HASH, IDENTITY, child_name, gather_address, stream_address
 from camstream_operator.build.quantity import bytes_or_cores
 from camstream_operator.settings import Settings
 
@@ -67,8 +67,9 @@ def with_uid(thing: Camera | Pipeline, uid: str = "0b0a8a5c", namespace: str = "
 
 
 def config_of(thing: Camera | Pipeline) -> WorkerConfig:
+    place = place_of(thing, SETTINGS)
     fields = {"kind": thing.kind, "name": thing.name, "external_name": thing.external_name, thing.kind.lower(): thing.spec}
-    return WorkerConfig(namespace=thing.metadata.namespace, **fields, stream_address=PLACE.stream_address, http_port=PLACE.http_port)
+    return WorkerConfig(namespace=thing.metadata.namespace, **fields, stream_address=place.stream_address, http_port=place.http_port)
 
 
 def children(thing: Camera | Pipeline, running: bool = True, settings: Settings = SETTINGS) -> tuple[Manifest, Manifest, Manifest]:
@@ -105,7 +106,8 @@ def cases() -> dict[str, list[Manifest]]:
     found = {}
     for name, thing in {"camera": camera, "pipeline-of-a-full-class": pipeline, "stopped-push-camera": push}.items():
         objects = {Key.of(one): one for one in (camera, thing)}
-        config = resolve(thing, objects, PLACE, lambda key, objects=objects: stream_address(objects[key]), None)
+        addresses = Addresses(stream=lambda key, objects=objects: stream_address(objects[key]), gather=gather_address)
+        config = resolve(thing, objects, place_of(thing, SETTINGS), addresses, None)
         found[name] = build_children(thing, config, SETTINGS, running=name != "stopped-push-camera")
     return found
 

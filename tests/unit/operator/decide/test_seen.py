@@ -9,12 +9,13 @@ from pods import RUNNING, ended, pod, waiting
 
 from camstream.decide import FALSE, TRUE, Finding, Seen, completed, decide_status
 from camstream.errors import SpecError
-from camstream.resolve import resolve
+from camstream.resolve import Addresses, resolve
 from camstream.spec import Camera, WorkerConfig
 from camstream.spec.report import ConfigReport, InputReport, WorkerReport
 from camstream.spec.status import CameraStatus, ConfigStatus, ExitStatus, Phase, StreamStatus, WorkerStatus
-from camstream_operator.build.children import PLACE
+from camstream_operator.build.children import place_of
 from camstream_operator.decide.seen import see
+from camstream_operator.settings import Settings
 
 NOW = datetime(2026, 8, 21, 12, 0, 0, tzinfo=UTC)
 LATER = "2026-08-21T12:00:05Z"
@@ -23,7 +24,7 @@ Body = dict[str, Any]
 
 
 def config_of(camera: Camera) -> WorkerConfig:
-    return resolve(camera, {}, PLACE, str, None)
+    return resolve(camera, {}, place_of(camera, Settings(worker_image="worker")), Addresses(str, str), None)
 
 
 CAMERA = make_camera()
