@@ -191,6 +191,7 @@ def test_every_field_of_the_settings_reaches_the_operator(tmp_path: Path) -> Non
         "env": [{"name": "EPICS_CA_ADDR_LIST", "value": "172.16.0.255: yes"}],
         "volumes": [{"name": "records", "persistentVolumeClaim": {"claimName": "records"}}],
         "volumeMounts": [{"name": "records", "mountPath": "/records", "readOnly": True}],
+        "filesFolder": "/records/files",
         "namespaces": ["gun"],
     }
     settings = operator_settings(

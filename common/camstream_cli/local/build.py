@@ -38,7 +38,7 @@ def build_config(
     def found(where: Key) -> Endpoint:
         other = endpoints[where]
         if isinstance(other, SpecError):
-            raise SpecError(f"{Key.of(thing)} refers to {where}, which has no address: {other}")
+            raise SpecError(f"{Key.of(thing)} uses {where}, which has no address: {other}")
         return other
 
     place = Place(

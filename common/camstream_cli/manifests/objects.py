@@ -90,13 +90,17 @@ def read(document: Document, found: Manifests) -> None:
 
 def _read_config_map(content: dict[str, Any], document: Document, found: Manifests) -> None:
     match content:
-        case {"metadata": {"name": str(name), **others}, "data": dict(data)}:
+        case {"metadata": {"name": str(name), **others}, **content}:
+            data = content.get("data") or {}
+            if not isinstance(data, dict):
+                found.problems.append(document.problem(("data",), "expected keys and texts"))
+                return
             if wrong := [key for key, value in data.items() if not isinstance(value, str)]:
                 found.problems.append(document.problem(("data", wrong[0]), "expected a text"))
                 return
             found.config_maps[str(others.get("namespace", "default")), name] = data
         case _:
-            found.problems.append(document.problem((), "expected a ConfigMap with metadata.name and data"))
+            found.problems.append(document.problem((), "expected a ConfigMap with metadata.name"))
 
 
 def _validate(model: type[AnyObject], content: Any, document: Document, found: Manifests) -> None:

@@ -30,14 +30,15 @@ def missing_scripts(found: Manifests) -> Iterator[Problem]:
         if script is None or script.config_map is None:
             continue
         where = placed.object.metadata.namespace, script.config_map.name
-        place: tuple[str, ...] = ("spec", "script", "configMap", "name")
+        place = "spec", "script", "configMap"
         if where not in found.config_maps:
             names = {name: None for namespace, name in found.config_maps if namespace == where[0]}
-            yield placed.document.problem(place, f"ConfigMap {where[1]!r} is not among these files{suggestion(where[1], names)}")
+            message = f"ConfigMap {where[1]!r} is not among these files{suggestion(where[1], names)}"
+            yield placed.document.problem((*place, "name"), message)
         elif script.config_map.key not in found.config_maps[where]:
             key, entries = script.config_map.key, found.config_maps[where]
             message = f"ConfigMap {where[1]!r} has no entry {key!r}{suggestion(key, entries)}"
-            yield placed.document.problem(place, message)
+            yield placed.document.problem((*place, "key"), message)
 
 
 def _same_names(objects: Collection[Placed], known: Known) -> Iterator[Found]:
