@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from waiting import wait_for
 
 from camstream import __version__
-from camstream.names import HTTP_PORT, STREAM_PORT
+from camstream.names import GATHER_PORT, HTTP_PORT, STREAM_PORT
 from camstream.spec import parse_object
 from camstream.spec.key import Key
 from camstream_cli.local.state import running
@@ -364,8 +364,11 @@ def test_streams_are_for_anybody_and_status_for_the_operator_alone() -> None:
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= WORKER.items()
     assert policy["spec"]["policyTypes"] == ["Ingress"]
     allowed = ingress(policy)
-    assert set(allowed) == {STREAM_PORT, HTTP_PORT}
+    assert set(allowed) == {STREAM_PORT, GATHER_PORT, HTTP_PORT}
     assert allowed[STREAM_PORT] is None
+    [worker] = allowed[GATHER_PORT]
+    assert worker.keys() == {"podSelector"}
+    assert worker["podSelector"]["matchLabels"].items() <= WORKER.items()
     [peer] = allowed[HTTP_PORT]
     assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}
     assert peer["podSelector"]["matchLabels"].items() <= operator_pod()["metadata"]["labels"].items()
