@@ -11,6 +11,7 @@ import bsread
 import h5py
 import numpy as np
 import pytest
+import zmq
 from feeds import Feed
 from ports import free_port
 from waiting import wait_for
@@ -347,6 +348,22 @@ def test_merge_function_gives_the_analysis_with_the_other_channels(tmp_path: Pat
         other.send_channels(100, {"x": 5, "y": 6})
         values = client.message().values
     assert (values["x"], "y" in values, "x_fit_mean" in values) == (5, False, True)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_worker_whose_fan_in_is_gone_ends_with_its_parent(tmp_path: Path, feed: Feed, threads: int) -> None:
+    gather = f"tcp://127.0.0.1:{free_port()}"
+    config = reading(feed.address, output={"mode": "Push", "queueSize": 2}, threads=threads) | {"outputAddress": gather}
+    with worker(tmp_path, config) as pipe:
+        with reader(gather.replace("127.0.0.1", "*"), zmq.PULL, listen=True) as fan_in:
+            feed.send(100)
+            assert fan_in.message().pulse_id == 100
+        for pulse_id in range(101, 150):
+            feed.send(pulse_id)
+        pipe.wait_for_status("it waits for room", lambda s: s["frames"]["processed"] > s["frames"]["sent"])
+        assert pipe.process.stdin is not None
+        pipe.process.stdin.close()
+        assert pipe.process.wait(20) == 0
 
 
 # ---------------------------------------------------------------------- files
