@@ -97,7 +97,12 @@ def decide_status(
         "worker": seen.worker.model_copy(update={"last_exit": seen.exit or previous.worker.last_exit}),
     }
     if isinstance(previous, PipelineStatus):
-        update |= {"background": report.background if report else None, "replicas": seen.replicas, "selector": seen.selector}
+        update |= {
+            "background": report.background if report else None,
+            "script": report.script if report else None,
+            "replicas": seen.replicas,
+            "selector": seen.selector,
+        }
     return previous.model_copy(update=update)
 
 
@@ -161,6 +166,8 @@ def _findings(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: 
     }
     if wanted_background(thing) is not None:
         found[ConditionType.BACKGROUND_LOADED] = _background_loaded(thing, config, seen.report, asleep)
+    if isinstance(thing, Pipeline) and thing.spec.script is not None:
+        found[ConditionType.SCRIPT_RUNS] = _script_runs(seen.report, asleep)
     found[ConditionType.READY] = _ready(seen.report, asleep)
     if seen.paused:
         found[ConditionType.RECONCILIATION_PAUSED] = Finding(
@@ -235,6 +242,12 @@ def _background_loaded(
     if isinstance(config, WorkerConfig) and config.background is not None and used.sha256 != config.background.sha256:
         return Finding(FALSE, "Outdated", f"still uses background {used.name!r} instead of {config.background.name!r}")
     return Finding(TRUE, "Loaded", f"background {used.name!r}")
+
+
+def _script_runs(report: WorkerReport | None, asleep: Finding | None) -> Finding:
+    if asleep or report is None or report.script is None:
+        return Finding(UNKNOWN, asleep.reason if asleep else "NotRunning")
+    return Finding(FALSE, "ScriptError", report.script.error) if report.script.error else Finding(TRUE, "Runs")
 
 
 def _ready(report: WorkerReport | None, asleep: Finding | None) -> Finding:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,7 @@ def test_error_of_a_script_skips_the_frame_and_is_told_with_its_line(tmp_path: P
         assert [message.pulse_id for message in client.messages(2)] == [100, 102]
         status = pipe.wait_for_status("told", lambda s: s["lastError"])
         assert "<script pipe>:3: KeyError: 'beam'" in status["lastError"]
+        assert "<script pipe>:3: KeyError: 'beam'" in status["script"]["error"]
         assert status["frames"]["failed"] == 1
 
 
@@ -164,8 +166,49 @@ def test_endless_script_ends_its_worker_with_the_reason(tmp_path: Path, feed: Fe
         feed.send(100)
         assert pipe.process.wait(30) == 1
         reason = json.loads(pipe.termination.read_text())
-    assert reason["reason"] == "ScriptError"
+    assert reason["reason"] == "ScriptTimeout"
     assert "has not returned for 1 s at pulse 100" in reason["message"]
+
+
+def test_script_that_cannot_be_loaded_waits_for_its_correction(tmp_path: Path, feed: Feed) -> None:
+    config = reading(feed.address, script={"source": "def process(image, *others:\n    pass\n"})
+    with worker(tmp_path, config) as pipe, reader(pipe.address) as client:
+        status = pipe.wait_for_status("told", lambda s: s["phase"] == "Waiting" and s["clients"] == 1)
+        assert "<script pipe>:1: SyntaxError" in status["message"]
+        assert status["script"] == {"sha256": None, "error": status["message"]}
+        feed.send(100)
+        pipe.wait_for_status("refused", lambda s: s["frames"]["failed"] == 1)
+        config["pipeline"]["script"]["source"] = "def process(image, *others):\n    return {'mended': 1}\n"
+        status = pipe.apply(config)
+        assert status["script"]["error"] == ""
+        feed.send(101)
+        assert own(client.message()) == {"mended": 1}
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_script_that_never_defines_its_function_ends_its_worker_with_the_reason(tmp_path: Path, feed: Feed, start: bool) -> None:
+    endless = {"source": "while True:\n    pass\n", "timeoutSeconds": 1}
+    config = reading(feed.address, script=endless if start else {"source": SCRIPT})
+    with worker(tmp_path, config) as pipe:
+        if not start:
+            pipe.wait_for_status("running", lambda s: s["phase"])
+            config["pipeline"]["script"] = endless
+            pipe.write(config)
+        assert pipe.process.wait(30) == 1
+        reason = json.loads(pipe.termination.read_text())
+    assert reason["reason"] == "ScriptTimeout"
+    assert "script 'pipe': its text has been running for 1 s" in reason["message"]
+
+
+def test_script_of_a_config_map_that_is_not_there_is_waited_for(tmp_path: Path, feed: Feed) -> None:
+    file = tmp_path / "volume" / "mine.py"
+    file.parent.mkdir()
+    config = reading(feed.address, script={"configMap": {"name": "scripts", "key": "mine.py"}}) | {"scriptPath": str(file)}
+    with worker(tmp_path, config) as pipe:
+        status = pipe.wait_for_status("told", lambda s: s["script"]["error"])
+        assert "ConfigMap 'scripts' of namespace 'default' is not there, or has no entry 'mine.py'" in status["script"]["error"]
+        file.write_text("def process(image, *others):\n    return {'found': 1}\n")
+        pipe.wait_for_status("found", lambda s: s["script"] == {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "error": ""})
 
 
 def test_script_file_is_loaded_anew_when_it_is_saved(tmp_path: Path, feed: Feed) -> None:
@@ -290,6 +333,21 @@ def test_own_program_runs_until_it_is_stopped(tmp_path: Path) -> None:
         assert pipe.stop() == 0
 
 
+def test_own_program_that_fails_ends_its_worker_with_file_and_line(tmp_path: Path) -> None:
+    source = "def run(stop_event, *others):\n    raise OSError('no beam')\n"
+    with worker(tmp_path, without_input(type="Script", script={"source": source})) as pipe:
+        assert pipe.process.wait(30) == 1
+        reason = json.loads(pipe.termination.read_text())
+    assert reason["reason"] == "ScriptError"
+    assert "<script pipe>:2: OSError: no beam" in reason["message"]
+
+
+def test_own_program_that_returns_completes(tmp_path: Path) -> None:
+    with worker(tmp_path, without_input(type="Script", script={"source": "def run(*all_nine):\n    pass\n"})) as pipe:
+        assert pipe.process.wait(30) == 0
+        assert json.loads(pipe.termination.read_text())["message"] == "the script has come to its end"
+
+
 # ---------------------------------------------------------------------- graphs
 
 
@@ -340,6 +398,56 @@ def test_second_stream_that_pauses_holds_up_no_more_than_its_bound(tmp_path: Pat
         assert [message.values for message in client.messages(5)] == [{"a": p, "b": -p} for p in range(105, 110)]
 
 
+def test_second_stream_that_is_silent_is_told_and_what_waits_for_it_is_kept(tmp_path: Path, feed: Feed, other: Feed) -> None:
+    config = reading(feed.address, type="Stream", merge={"address": other.address, "mode": "Pull"})
+    config["pipeline"]["input"]["timeoutSeconds"] = 1
+    with worker(tmp_path, config | {"mergeAddress": other.address}) as pipe, reader(pipe.address) as client:
+        pipe.wait_for_status("a client", lambda s: s["clients"] == 1)
+        pulses = iter(range(100, 10_000))
+
+        def told() -> bool:
+            feed.send_channels(next(pulses), {"a": 1})
+            return bool(f"nothing for 1 s from {other.address}, which is to be merged" in pipe.status()["input"]["message"])
+
+        wait_for("the silence is told", told)
+        last = next(pulses)
+        for pulse_id in range(100, last):
+            other.send_channels(pulse_id, {"b": 2})
+        assert [message.pulse_id for message in client.messages(last - 100)] == list(range(100, last))
+        status = pipe.wait_for_status("connected", lambda s: s["input"]["connected"])
+        assert status["frames"]["dropped"] == {}
+
+
+def test_stream_that_stutters_loses_only_what_has_no_partner(tmp_path: Path, feed: Feed, other: Feed) -> None:
+    config = reading(feed.address, type="Stream", merge={"address": other.address, "mode": "Pull"})
+    with worker(tmp_path, config | {"mergeAddress": other.address}) as pipe, reader(pipe.address) as client:
+        pipe.wait_for_status("a client", lambda s: s["clients"] == 1)
+        # Pulse 101 comes twice, and 100 again after it.
+        for pulse_id in (100, 101, 101, 100, 102, 103):
+            feed.send_channels(pulse_id, {"a": pulse_id})
+        for pulse_id in (100, 101, 102, 103):
+            other.send_channels(pulse_id, {"b": pulse_id})
+        assert [message.values for message in client.messages(4)] == [{"a": p, "b": p} for p in (100, 101, 102, 103)]
+        status = pipe.wait_for_status("counted", lambda s: s["frames"]["dropped"])
+        assert status["frames"]["dropped"] == {"source/input_without_partner": 2}
+
+
+def test_silence_of_the_second_stream_ends_the_worker_where_that_is_asked_for(tmp_path: Path, other: Feed) -> None:
+    feed = Feed(zmq.PUB)
+    config = pipeline(feed.address, type="Stream", merge={"address": other.address, "mode": "Pull"}, failure={"abortOnTimeout": True})
+    config["pipeline"]["input"]["timeoutSeconds"] = 1
+    with worker(tmp_path, config | {"mergeAddress": other.address}) as pipe:
+        pulses = iter(range(100, 10_000))
+
+        def ended() -> bool:
+            feed.send_channels(next(pulses), {"a": 1})
+            return pipe.process.poll() == 1
+
+        wait_for("the worker has ended", ended)
+        feed.close()
+        assert "aborted, as failure.abortOnTimeout asks: nothing for 1 s" in json.loads(pipe.termination.read_text())["message"]
+
+
 def test_merge_function_gives_the_analysis_with_the_other_channels(tmp_path: Path, feed: Feed, other: Feed) -> None:
     config = reading(feed.address, processing={"function": "Merge"}, merge={"address": other.address, "mode": "Pull", "channels": ["x"]})
     with worker(tmp_path, config | {"mergeAddress": other.address}) as pipe, reader(pipe.address) as client:
@@ -348,6 +456,22 @@ def test_merge_function_gives_the_analysis_with_the_other_channels(tmp_path: Pat
         other.send_channels(100, {"x": 5, "y": 6})
         values = client.message().values
     assert (values["x"], "y" in values, "x_fit_mean" in values) == (5, False, True)
+
+
+def test_late_message_comes_in_its_turn_also_at_a_low_rate(tmp_path: Path) -> None:
+    gather = f"tcp://127.0.0.1:{free_port()}"
+    config = without_input(type="FanIn", reorder=2) | {"gatherAddress": gather}
+    with worker(tmp_path, config) as pipe, reader(pipe.address) as client:
+        pipe.wait_for_status("a client", lambda s: s["clients"] == 1)
+        sender = Feed(connect=gather)
+        try:
+            for pulse_id in (101, 100, 103, 102):
+                sender.send_channels(pulse_id, {"n": pulse_id})
+                # Longer than a worker waits for one message.
+                time.sleep(0.25)
+            assert [message.pulse_id for message in client.messages(4)] == [100, 101, 102, 103]
+        finally:
+            sender.close()
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -42,6 +42,8 @@ class ConditionType(StrEnum):
     """The worker runs with the configuration that is wanted."""
     BACKGROUND_LOADED = "BackgroundLoaded"
     """The background is in use."""
+    SCRIPT_RUNS = "ScriptRuns"
+    """The user's own code is loaded and does not fail."""
     READY = "Ready"
     """A client that connects now gets data."""
     RECONCILIATION_PAUSED = "ReconciliationPaused"
@@ -171,10 +173,20 @@ class BackgroundUse(Spec):
     """Of its file."""
 
 
+class ScriptUse(Spec):
+    """The script that a pipeline runs."""
+
+    sha256: str | None = None
+    """Of its text; of the one that runs, where a newer one was refused."""
+    error: str = ""
+    """What is wrong with it, with file and line."""
+
+
 class PipelineStatus(StreamingStatus):
     """How a pipeline is."""
 
     background: BackgroundUse | None = None
+    script: ScriptUse | None = None
     replicas: int | None = None
     """Workers that there are, on a cluster."""
     selector: str | None = None

@@ -136,4 +136,5 @@ def _resources(thing: Camera | Pipeline, profile: WorkerClass) -> Part:
 
 def _script_volume(thing: Camera | Pipeline) -> list[Part]:
     script = thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
-    return [{"name": "script", "configMap": {"name": script.name}}] if script else []
+    # Without it the worker starts all the same, and says what is missing, where a pod would wait in silence.
+    return [{"name": "script", "configMap": {"name": script.name, "optional": True}}] if script else []

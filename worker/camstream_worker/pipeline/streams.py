@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from camstream.errors import ScriptError
 from camstream.frame import Frame, Timestamp
 from camstream.names import PICTURE_SUFFIX
 from camstream.spec.pipeline import Selection
@@ -19,6 +20,23 @@ class Made:
     values: Mapping[str, Any]
     pulse_id: int
     timestamp: Timestamp
+
+
+class Refusal:
+    """For a script that cannot be loaded: every frame fails for that reason, until it is mended."""
+
+    stateful = False
+
+    def __init__(self, reason: ScriptError) -> None:
+        self._reason = reason
+
+    def prepare(self, frame: Frame) -> None:
+        """Nothing is loaded."""
+
+    def process(self, frame: Frame) -> None:
+        """:raises ScriptError: always"""
+        del frame
+        raise ScriptError(str(self._reason))
 
 
 class StreamPlan:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from camstream.errors import CamstreamError, FrameError, SourceError, SourceTimeout
+from camstream.errors import CamstreamError, FrameError, ScriptError, SourceError, SourceTimeout
 from camstream.frame import Frame, Image, Timestamp
 from camstream.names import IMAGE
 from camstream.spec import WorkerConfig
@@ -44,6 +44,9 @@ WAIT_S = 0.1
 
 NO_FRAME_YET = "no frame yet"
 
+FORGOTTEN_S = 60.0
+"""[s] Time without a failure of the script after which the last one is not told any more."""
+
 REOPEN_S = 1.0
 """[s] Pause before a source that failed is opened again."""
 
@@ -65,6 +68,16 @@ class StreamState:
     """The image of the newest message."""
     ended: str = ""
     """Why the stream is complete."""
+    script_error: str = ""
+    """What was wrong with the script first, of the failures that came one after the other."""
+    script_failed_at: float = 0.0
+    """[s] Monotonic time of the last failure of the script."""
+
+    def script_failed(self, message: str, now: float) -> None:
+        """Keep the first of several failures: a text that changes with every frame cannot be read."""
+        if not self.script_error or now - self.script_failed_at > FORGOTTEN_S:
+            self.script_error = message
+        self.script_failed_at = now
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,8 @@ class Runner:
             # It runs already, and goes on.
             self.job.plan.tell(job.plan.parameters)
             job = replace(job, plan=self.job.plan)
+        if job.script is not self.job.script:
+            self.state.script_error = ""
         self.job = job
 
     def stop(self, timeout_s: float) -> bool:
@@ -145,6 +160,11 @@ class Runner:
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
         return not any(thread.is_alive() for thread in self._threads)
+
+    def fail(self, error: CamstreamError) -> None:
+        """End all threads, with a reason from outside of them."""
+        self.failure = self.failure or error
+        self._end()
 
     def _end(self) -> None:
         self._stop.set()
@@ -218,6 +238,10 @@ class Runner:
                 frame = source.receive(WAIT_S)
             except FrameError as error:
                 self._note(error)
+                last = time.monotonic()
+                continue
+            except SourceTimeout as error:
+                self._lost(error)
                 last = time.monotonic()
                 continue
             if frame is None:
@@ -343,6 +367,11 @@ class Runner:
             self.counters.failed += 1
             self.state.failing_since = self.state.failing_since or start
             self._note(error)
+            if isinstance(error, ScriptError):
+                self.state.script_failed(str(error), start)
+            if isinstance(job.plan, OwnProgram):
+                # It was the whole program, and there is no next frame.
+                raise
             if job.failure.abort_on_error:
                 raise FrameError(f"aborted, as failure.abortOnError asks, at pulse {frame.pulse_id}: {error}") from error
             return None
@@ -361,7 +390,7 @@ class Runner:
             self.counters.selection_drops[reason] += 1
             return
         try:
-            output.send(values, frame.pulse_id, frame.timestamp)
+            sent = output.send(values, frame.pulse_id, frame.timestamp)
         except CamstreamError as error:
             self.counters.failed += 1
             self._note(error)
@@ -370,7 +399,8 @@ class Runner:
         self.state.image = seen_image(values.get(IMAGE, frame.image))
         self.state.last_pulse_id, self.state.last_sent = frame.pulse_id, now
         self._observers.sent(_age(frame.timestamp, now))
-        self._filter.sent(job.selection)
+        if sent:
+            self._filter.sent(job.selection)
 
 
 def seen_image(value: Any) -> Image | None:

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ import numpy.typing as npt
 from pydantic import ValidationError
 from watchfiles import watch
 
-from camstream.errors import BackgroundError, CamstreamError, NeedsRestart, SpecError
+from camstream.errors import BackgroundError, CamstreamError, NeedsRestart, ScriptError, ScriptTimeout, SpecError
 from camstream.spec import StoredBackground, WorkerConfig, changes
 from camstream.spec.base import FIXED
 from camstream.spec.pipeline import PipelineType
 from camstream.spec.report import ConfigReport
 from camstream_worker.pipeline.plan import camera_plan, pipeline_plan
+from camstream_worker.pipeline.streams import Refusal
 from camstream_worker.runtime.job import Job, UserCode
 from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.runner import Runner
@@ -117,14 +119,46 @@ def read_script(config: WorkerConfig, known: UserCode | None) -> UserCode | None
     where: Path | str = wanted.source or ""
     if config.script_path is not None:
         where = Path(config.script_path)
+        if wanted.config_map is not None and not where.exists():
+            raise ScriptError(
+                f"script {config.name!r}: ConfigMap {wanted.config_map.name!r} of namespace {config.namespace!r} is not there, or has no "
+                f"entry {wanted.config_map.key!r}; create it, and within about a minute it is found"
+            )
     elif wanted.module is not None:
         where = module_path(wanted.module, libraries)
     identity = (wanted.function, wanted.libraries, text_hash(where))
     if known is not None and known.identity == identity:
         return known
     names, checked = FUNCTIONS[pipeline.type]
-    script = load(where, wanted.module or config.name, wanted.function, names, libraries)
+    name = wanted.module or config.name
+    script = _in_time(lambda: load(where, name, wanted.function, names, libraries), name, wanted.timeout_seconds)
     return UserCode(script.name, script.sha256, checked(script), identity)
+
+
+def _in_time(make: Callable[[], Script], name: str, limit_s: int) -> Script:
+    """Load a script, which may run for ever.
+
+    :param limit_s: 0 for none
+    :raises ScriptTimeout: if it takes longer; then it goes on in its thread, and only a new process gets rid of it
+    """
+    done: Future[Script] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(make())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, who waits gets it
+            done.set_exception(error)
+
+    threading.Thread(target=work, name="script", daemon=True).start()
+    try:
+        return done.result(limit_s or None)
+    except TimeoutError as error:
+        if done.done():
+            raise
+        raise ScriptTimeout(
+            f"script {name!r}: its text has been running for {limit_s} s (script.timeoutSeconds) without coming to its end; "
+            "let it define its function and return"
+        ) from error
 
 
 def text_hash(where: Path | str) -> str:
@@ -167,14 +201,21 @@ def prepare(config: WorkerConfig, known: UserCode | None = None) -> Job:
 def prepare_first(config: WorkerConfig) -> Job:
     """As :func:`prepare`, for a worker that starts and so has nothing to keep instead.
 
-    Without its background a camera runs uncorrected, as it must for one to be collected, and a pipeline refuses frame by frame; both
-    say so in their report.
+    Without its background a camera runs uncorrected, as it must for one to be collected, and a pipeline refuses frame by frame, as it
+    does where its script cannot be loaded: both say so in their report, and wait for an edit.
     """
     try:
         return prepare(config)
+    except ScriptTimeout:
+        raise
     except BackgroundError as error:
         log.warning("%s", error)
         return replace(_job(config, None, None), problem=str(error))
+    except ScriptError as error:
+        if config.pipeline is None or config.pipeline.type is PipelineType.SCRIPT:
+            raise
+        log.warning("%s", error)
+        return Job(config, Refusal(error), problem=str(error))
 
 
 def _job(config: WorkerConfig, background: npt.NDArray[Any] | None, known: UserCode | None) -> Job:
@@ -254,7 +295,7 @@ class Reloader:
             return
         self._seen = found
         runs = self._runner.job.script
-        edited = runs is not None and script is not None and text_hash(Path(script)) != runs.sha256
+        edited = script is not None and (runs is None or text_hash(Path(script)) != runs.sha256)
         try:
             config = read_config(self._path)
         except SpecError as error:
@@ -272,6 +313,8 @@ class Reloader:
             if isinstance(job.plan, OwnProgram) and job.script is not runs:
                 raise NeedsRestart("a script of type Script cannot change while it runs; start the worker anew")
             self._runner.apply(job)
+        except ScriptTimeout as error:
+            self._runner.fail(error)
         except CamstreamError as error:
             self._reject(digest, error)
         else:

@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from camstream.errors import CamstreamError, ScriptError
+from camstream.errors import CamstreamError, ScriptTimeout
 from camstream_worker.counters import Counters
 from camstream_worker.runtime.job import Job
 from camstream_worker.runtime.runner import Runner
@@ -87,9 +87,11 @@ class Worker:
 
 
 def _end_endless_calls(runner: Runner) -> None:
-    """:raises ScriptError: if a call of the user's script has not returned for too long; only a new process gets rid of it"""
+    """:raises ScriptTimeout: if a call of the user's script has not returned for too long; only a new process gets rid of it"""
     seconds, pulse_id = runner.longest_call()
     limit = runner.job.call_limit_s
     if limit and seconds > limit:
-        name = runner.job.script.name if runner.job.script else "the script"
-        raise ScriptError(f"{name} has not returned for {limit} s at pulse {pulse_id} (script.timeoutSeconds); the worker is started anew")
+        name = runner.job.script.name if runner.job.script else runner.job.config.name
+        raise ScriptTimeout(
+            f"script {name!r} has not returned for {limit} s at pulse {pulse_id} (script.timeoutSeconds); the worker is started anew"
+        )

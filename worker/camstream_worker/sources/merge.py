@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import zmq
 
-from camstream.errors import SourceError
+from camstream.errors import SourceError, SourceTimeout
 from camstream.frame import Frame
 from camstream.spec import WorkerConfig
 from camstream_worker.counters import Counters
@@ -49,6 +49,7 @@ class MergedSource:
 
     Pulses of each stream rise, so a frame whose pulse the other stream has already passed will find no partner: it is dropped and
     counted. A stream that pauses holds up the other one until the bound of what may wait is reached; nothing waits for ever.
+    That the second stream is silent is told, and nothing more: what waits for it is kept.
     """
 
     def __init__(self, config: WorkerConfig, first: PipelineInputSource | StreamSource, counters: Counters) -> None:
@@ -60,6 +61,9 @@ class MergedSource:
         self._first, self._counters, self._address = first, counters, config.merge_address
         self._second = Receiver(self._address, merge.mode, counters, channels=list(merge.channels) or None)
         self._waiting = tuple(Waiting(merge.queue_size, merge.queue_mebibytes * 2**20) for _ in range(2))
+        self._timeout_s = config.pipeline.reading.timeout_seconds
+        self._heard = [time.monotonic()] * 2
+        """When the last message of each stream came."""
         self._poller = zmq.Poller()
         self._poller.register(first.receiver.socket, zmq.POLLIN)
         self._poller.register(self._second.socket, zmq.POLLIN)
@@ -75,9 +79,17 @@ class MergedSource:
                 self._put(1, frame_of(message))
             if (pair := self._pair()) is not None:
                 return pair
+        self._look_for_silence()
         return None
 
+    def _look_for_silence(self) -> None:
+        """:raises SourceTimeout: if the second stream alone is silent; who reads this source sees when both are"""
+        first, second = (time.monotonic() - heard for heard in self._heard)
+        if self._timeout_s and second > self._timeout_s > first:
+            raise SourceTimeout(f"nothing for {self._timeout_s} s from {self._address}, which is to be merged; is it running?")
+
     def _put(self, which: int, frame: Frame) -> None:
+        self._heard[which] = time.monotonic()
         if dropped := self._waiting[which].put(frame):
             self._counters.source_drops[f"{NAMES[which]}_waited_too_long"] += dropped
 
@@ -93,9 +105,15 @@ class MergedSource:
         return None
 
     def apply(self, config: WorkerConfig) -> bool:
+        if config.pipeline is not None:
+            self._timeout_s = config.pipeline.reading.timeout_seconds
         return config.merge_address == self._address and self._first.apply(config)
 
     def close(self) -> None:
+        for name, waiting in zip(NAMES, self._waiting, strict=True):
+            while waiting:
+                waiting.take()
+                self._counters.source_drops[f"{name}_without_partner"] += 1
         self._second.close()
         self._first.close()
 

@@ -148,7 +148,15 @@ def test_edit_that_a_running_worker_cannot_take_over_makes_a_new_pod(edit: Edit)
     assert template(edit.before)["metadata"]["annotations"] != template(edit.after)["metadata"]["annotations"]
 
 
-@pytest.mark.parametrize("edit", BY_CHANGE[Change.LIVE], ids=str)
+def test_scaling_leaves_pods_and_service_alone() -> None:
+    given = {"address": "tcp://sender:9999", "mode": "Pull"}
+    one, three = (children(make_pipeline(input=given, replicas=number)) for number in (1, 3))
+    assert [found[2]["spec"]["replicas"] for found in (one, three)] == [1, 3]
+    assert three[2]["spec"] == one[2]["spec"] | {"replicas": 3}
+    assert one[1] == three[1]
+
+
+@pytest.mark.parametrize("edit", [edit for edit in BY_CHANGE[Change.LIVE] if edit.path != "replicas"], ids=str)
 def test_live_edit_changes_the_configuration_file_and_leaves_pod_and_service_alone(edit: Edit) -> None:
     before, after = children(edit.before), children(edit.after)
     assert before[0] != after[0]
