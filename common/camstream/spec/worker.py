@@ -95,27 +95,45 @@ def _short_hash(values: dict[str, Any]) -> str:
 def upstream(pipeline: Pipeline, objects: Objects) -> Camera | Pipeline | None:
     """The object whose stream a pipeline reads, or None where it reads an address.
 
-    :raises BrokenReference: if there is no such object, or if the chain of pipelines comes back to this one
+    :raises BrokenReference: if there is no such object, or if what it reads or merges comes back to this one
     """
-    found = _referred(pipeline, objects)
-    path = [pipeline.name]
-    step = found
-    while isinstance(step, Pipeline):
-        path.append(step.name)
-        if step.name in path[:-1]:
-            raise CycleDetected(f"pipeline {pipeline.name!r} is in a circle: {' -> '.join(path)}; let one of them read a camera")
-        step = _referred(step, objects)
-    return found
+    camera_of(pipeline, objects)
+    if circle := _circle(pipeline, objects):
+        raise CycleDetected(f"pipeline {pipeline.name!r} is in a circle: {' -> '.join(circle)}; let one of them read a camera")
+    return _referred(pipeline, objects)
+
+
+def _circle(pipeline: Pipeline, objects: Objects) -> list[str]:
+    """The way on which a pipeline reads or merges its own messages, by names; empty where there is none."""
+    target = pipeline.spec.output.pipeline
+    own = {Key.of(pipeline)} | ({Key(Pipeline.__name__, pipeline.metadata.namespace, target.name)} if target else set())
+    ways, known = [(pipeline, [pipeline.name])], set[Key]()
+    while ways:
+        step, way = ways.pop()
+        for key in (referred_key(step), merged_key(step)):
+            if key is None:
+                continue
+            if key in own:
+                return [*way, key.name]
+            other = objects.get(key)
+            if isinstance(other, Pipeline) and key not in known:
+                known.add(key)
+                ways.append((other, [*way, key.name]))
+    return []
 
 
 def camera_of(thing: Camera | Pipeline, objects: Objects) -> Camera | None:
     """The camera at the start of a chain of pipelines, or None where the chain starts with an address.
 
-    :raises BrokenReference: if a pipeline on the way refers to an object that does not exist
+    :raises BrokenReference: if a pipeline on the way refers to an object that does not exist, or if the chain is a circle
     """
     step: Camera | Pipeline | None = thing
+    path: list[str] = []
     while isinstance(step, Pipeline):
-        step = upstream(step, objects)
+        path.append(step.name)
+        if step.name in path[:-1]:
+            raise CycleDetected(f"pipeline {path[0]!r} is in a circle: {' -> '.join(path)}; let one of them read a camera")
+        step = _referred(step, objects)
     return step
 
 

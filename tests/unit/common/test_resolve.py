@@ -79,6 +79,66 @@ def test_a_circle_of_any_length_is_refused(names: str) -> None:
         resolved(circle[0], *circle[1:])
 
 
+def test_a_circle_by_way_of_a_merged_stream_is_refused() -> None:
+    first = make_pipeline("first", merge={"pipeline": {"name": "second"}})
+    second = make_pipeline("second", input={"pipeline": {"name": "first"}})
+    with pytest.raises(CycleDetected, match="pipeline 'first' is in a circle: first -> second -> first"):
+        resolved(first, second, make_camera())
+    with pytest.raises(CycleDetected, match="pipeline 'second' is in a circle: second -> first -> second"):
+        resolved(second, first, make_camera())
+
+
+def test_a_circle_by_way_of_a_fan_in_is_refused() -> None:
+    fan_in = make_pipeline("all", type="FanIn", input=None)
+    share = make_pipeline("share", input={"pipeline": {"name": "all"}}, output={"mode": "Push", "pipeline": {"name": "all"}})
+    with pytest.raises(CycleDetected, match="pipeline 'share' is in a circle: share -> all"):
+        resolved(share, fan_in)
+
+
+def test_what_a_fan_in_gathers_is_sent_to_where_it_listens() -> None:
+    fan_in = make_pipeline("all", type="FanIn", input=None)
+    share = make_pipeline("share", output={"mode": "Push", "pipeline": {"name": "all"}})
+    assert resolved(share, fan_in, make_camera()).output_address == "tcp://pipeline-all.default.svc:9998"
+    assert resolved(fan_in).gather_address == "tcp://*:9998"
+    assert resolved(share, fan_in, make_camera()).gather_address is None
+    with pytest.raises(PipelineNotFound, match="pipeline 'share' sends to pipeline 'all', which does not exist"):
+        resolved(share, make_camera())
+    with pytest.raises(SpecError, match="pipeline/share sends to pipeline/all, which is of type Processing; only a FanIn gathers"):
+        resolved(share, make_pipeline("all"), make_camera())
+
+
+def test_second_stream_is_read_where_it_is_found() -> None:
+    other, merged = make_pipeline("other"), make_pipeline("merged", merge={"pipeline": {"name": "other"}})
+    assert resolved(merged, other, make_camera()).merge_address == "tcp://pipeline-other.default.svc:9999"
+    assert resolved(make_pipeline(merge={"address": "tcp://else:5"}), make_camera()).merge_address == "tcp://else:5"
+    with pytest.raises(PipelineNotFound, match="pipeline 'merged' merges pipeline 'other', which does not exist"):
+        resolved(merged, make_camera())
+    with pytest.raises(SpecError, match="set merge.mode to Pull"):
+        resolved(merged, make_pipeline("other", output={"mode": "Push"}), make_camera())
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ({"mode": "Push", "pipeline": {"name": "all"}}, "which sends to pipeline 'all' only; read that one, or remove its output.pipeline"),
+        ({"file": {"path": "beam"}}, "which writes a file and sends nothing; remove its output.file, or read what it reads"),
+    ],
+)
+def test_pipeline_without_a_stream_of_its_own_cannot_be_read(output: dict[str, Any], words: str) -> None:
+    reader = make_pipeline("reader", input={"pipeline": {"name": "silent"}})
+    with pytest.raises(SpecError, match=words):
+        resolved(reader, make_pipeline("silent", output=output), make_camera())
+
+
+def test_script_and_files_are_found_where_the_worker_has_them() -> None:
+    camera = make_camera()
+    assert resolved(make_pipeline(script={"configMap": {"name": "scripts"}}), camera).script_path == "/scripts/mine.py"
+    assert resolved(make_pipeline(script={"file": "/mine.py"}), camera).script_path == "/mine.py"
+    assert resolved(make_pipeline(script={"source": "pass"}), camera).script_path is None
+    assert resolved(make_pipeline(output={"file": {"path": "beam"}}), camera).files_folder == "/files"
+    assert resolved(make_pipeline(), camera).files_folder is None
+
+
 @pytest.mark.parametrize(
     ("output", "mode", "advice"),
     [({"mode": "Push"}, "Sub", "set input.mode to Pull"), ({"mode": "Pub"}, "Pull", "set input.mode to Sub")],
