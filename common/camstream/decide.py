@@ -62,7 +62,7 @@ class Seen:
     external_address: str | None = None
     """The same from outside the cluster."""
     replicas: int | None = None
-    """Workers that there are, on a cluster; of pipelines only."""
+    """Workers that there are; of pipelines only."""
     selector: str | None = None
     """Labels of their pods."""
 
@@ -87,7 +87,12 @@ def decide_status(
         "phase": _phase(thing, config, seen),
         "conditions": _conditions(findings, previous, thing.metadata.generation, now),
         "input": report.input.address if report else previous.input,
-        "stream": StreamStatus(address=seen.address, external_address=seen.external_address, mode=thing.spec.output.mode),
+        # A worker that writes a file or sends to a FanIn knows best where that is.
+        "stream": StreamStatus(
+            address=seen.address or (report.stream.address if report else None),
+            external_address=seen.external_address,
+            mode=thing.spec.output.mode,
+        ),
         "image": report.image if report else previous.image,
         "clients": report.clients if report else None,
         "config": ConfigStatus(
@@ -123,7 +128,7 @@ def headline(status: StreamingStatus) -> str:
 
 def stopped(thing: Camera | Pipeline) -> bool:
     """Whether the object asks for no worker."""
-    return thing.spec.lifecycle.mode is LifecycleMode.STOPPED
+    return thing.spec.lifecycle.mode is LifecycleMode.STOPPED or (isinstance(thing, Pipeline) and thing.spec.replicas == 0)
 
 
 def completed(thing: Camera | Pipeline, config: WorkerConfig, previous: CameraStatus | PipelineStatus) -> bool:
@@ -178,8 +183,10 @@ def _findings(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: 
 
 def _asleep(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Seen) -> Finding | None:
     """Why no worker answers, or None where one does."""
-    if stopped(thing):
+    if thing.spec.lifecycle.mode is LifecycleMode.STOPPED:
         return Finding(FALSE, "Stopped", "stopped on request; set spec.lifecycle.mode to Always to start it")
+    if stopped(thing):
+        return Finding(FALSE, "Stopped", "scaled to no worker; set spec.replicas to 1 or more to start it")
     if seen.report is not None:
         return None
     if isinstance(config, SpecError):

@@ -79,6 +79,11 @@ class StreamOutput(Spec):
     """Of arrays. Single numbers and texts are never compressed."""
     header: Header = Header()
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether readers connect to the worker."""
+        return self.connect is None
+
 
 class Reference(Spec):
     """Another object of the same namespace."""
@@ -146,6 +151,10 @@ class PipelineOutput(StreamOutput):
     """Send to this Pipeline of type FanIn instead of listening."""
     file: FileOutput | None = None
     """Write a file instead of sending."""
+
+    @property
+    def is_listening(self) -> bool:
+        return super().is_listening and self.pipeline is None and self.file is None
 
 
 class LifecycleMode(StrEnum):

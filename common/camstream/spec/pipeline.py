@@ -210,7 +210,8 @@ class PipelineSpec(Spec):
     reorder: Annotated[NonNegative, Field(le=10_000), LIVE] = 0
     """FanIn: messages that wait, so that they leave in the order of their pulses. 0: they leave as they come."""
     replicas: Annotated[NonNegative, Field(le=256), LIVE] = 1
-    """Workers that share the messages of a Pull input. `kubectl scale` and autoscalers set it, too."""
+    """Workers that share the messages of a Pull input; 0: none for now. ``kubectl scale`` and autoscalers set it, too. On one machine
+    there is never more than one to which readers connect."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Frames that are processed at the same time; they leave in the order of their pulses. Averaging needs 1."""
     lifecycle: Annotated[Lifecycle, LIVE] = Lifecycle()

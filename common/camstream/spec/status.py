@@ -83,7 +83,7 @@ class StreamStatus(Spec):
     """Where the stream is."""
 
     address: str | None = None
-    """ZMQ address that clients connect to."""
+    """ZMQ address that clients connect to; or where the worker sends to, or the file that it writes."""
     external_address: str | None = None
     """The same from outside the cluster, where the Service is told to be reachable from there."""
     mode: str | None = None
@@ -188,7 +188,7 @@ class PipelineStatus(StreamingStatus):
     background: BackgroundUse | None = None
     script: ScriptUse | None = None
     replicas: int | None = None
-    """Workers that there are, on a cluster."""
+    """Workers that there are."""
     selector: str | None = None
     """Labels of their pods, for autoscalers."""
 

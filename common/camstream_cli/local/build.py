@@ -54,8 +54,8 @@ def build_config(
 
 
 def stream_address(thing: Camera | Pipeline, endpoint: Endpoint | SpecError | None) -> str | None:
-    """Where clients find the stream: with ``output.connect`` they are the ones who listen."""
-    if thing.spec.output.connect:
+    """Where clients find the stream; None where they find none, or only the worker knows where it goes."""
+    if not thing.spec.output.is_listening:
         return thing.spec.output.connect
     return endpoint.public if isinstance(endpoint, Endpoint) else None
 

@@ -56,6 +56,18 @@ class Endpoint:
         return f"http://{HTTP_HOST}:{self.http_port}"
 
 
+def replica_keys(thing: Camera | Pipeline) -> list[Key]:
+    """One key per worker of an object, the first of them its own.
+
+    Where readers connect to the worker there is one only: on this machine nothing stands in front that could share them out.
+    """
+    key = Key.of(thing)
+    if not isinstance(thing, Pipeline) or thing.spec.output.is_listening:
+        return [key]
+    # A dot is in no name of an object.
+    return [key, *(key._replace(name=f"{key.name}.{number}") for number in range(2, thing.spec.replicas + 1))]
+
+
 class Reservation:
     """A port that a worker of ours can listen on, and nobody else. Gone with this process, however that ends."""
 
@@ -100,11 +112,12 @@ class Ports:
         self._reserved: dict[Key, list[Reservation]] = {}
 
     def assign(self, objects: Collection[Camera | Pipeline]) -> dict[Key, Endpoint | SpecError]:
-        """Where each object listens. Those that are gone give their ports back.
+        """Where each object and each of its replicas listens. Those that are gone give their ports back.
 
         An object whose ``output.port`` belongs to another one gets the error; the other one is not disturbed.
         """
         wanted = {Key.of(thing): thing.spec.output.port for thing in objects}
+        wanted |= {key: None for thing in objects for key in replica_keys(thing)[1:]}
         gathering = {Key.of(thing) for thing in objects if isinstance(thing, Pipeline) and thing.spec.type is PipelineType.FAN_IN}
         for key in [key for key, endpoint in self._endpoints.items() if wanted.get(key, 0) not in (None, endpoint.stream_port)]:
             self._release(key)

@@ -18,7 +18,7 @@ from camstream.spec.worker import StoredBackground, WorkerConfig, camera_of
 from camstream_cli.local.backgrounds import BackgroundFolder
 from camstream_cli.local.build import Endpoints, build_config, refusal, stream_address
 from camstream_cli.local.files import replace_file
-from camstream_cli.local.ports import Endpoint, Ports
+from camstream_cli.local.ports import Endpoint, Ports, replica_keys
 from camstream_cli.local.view import ObjectView, view_of
 from camstream_cli.local.worker import WorkerProcess
 
@@ -96,13 +96,14 @@ class Supervisor:
         changed.cancel()
 
     async def _reconcile(self, http: aiohttp.ClientSession) -> None:
-        leaving = {key for key in self._workers if key not in self._objects or stopped(self._objects[key])}
+        wanted = {key: thing for thing in self._objects.values() if not stopped(thing) for key in replica_keys(thing)}
+        leaving = self._workers.keys() - wanted.keys()
         await asyncio.gather(*(self._workers[key].stop() for key in leaving))
         for key in leaving:
             del self._workers[key]
-        for key, thing in self._objects.items():
-            config = self._config(key, thing)
-            if stopped(thing) or isinstance(config, SpecError):
+        for key, thing in wanted.items():
+            config = self._config_of_replica(key, thing)
+            if isinstance(config, SpecError):
                 continue
             if worker := self._workers.get(key):
                 with contextlib.suppress(OSError):
@@ -110,6 +111,13 @@ class Supervisor:
                     worker.use(config)
             else:
                 self._workers[key] = WorkerProcess(self._folder / key.folder, config, http, self._changed.set, self._log_level)
+
+    def _config_of_replica(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
+        """That of the object, for one of its workers."""
+        config, endpoint = self._config(Key.of(thing), thing), self._endpoints[key]
+        if isinstance(config, SpecError) or isinstance(endpoint, SpecError):
+            return endpoint if isinstance(endpoint, SpecError) else config
+        return config.model_copy(update={"stream_address": endpoint.listen, "http_port": endpoint.http_port})
 
     def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
         try:
@@ -161,6 +169,7 @@ class Supervisor:
             exit=worker.exit if worker else None,
             worker=WorkerStatus(restarts=worker.restarts if worker else 0),
             address=stream_address(thing, endpoint),
+            replicas=len(self._workers.keys() & set(replica_keys(thing))) if isinstance(thing, Pipeline) else None,
         )
         status = decide_status(thing, config, seen, self._statuses.get(key) or thing.status, now)
         self._statuses[key] = status

@@ -11,7 +11,7 @@ from camstream.names import API_VERSION, GATHER_PORT, HTTP_PORT, STREAM_PORT
 from camstream.resolve import Place
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
-from camstream.spec.output import PipelineOutput, ServiceType
+from camstream.spec.output import ServiceType
 from camstream.spec.pipeline import PipelineType
 from camstream.spec.worker import WorkerConfig
 from camstream_operator.build.names import HASH, SCRIPTS, child_name, labels, selector, stream_port
@@ -80,16 +80,15 @@ def _config_map(thing: Camera | Pipeline, config: WorkerConfig) -> Manifest:
 def _service(thing: Camera | Pipeline) -> Manifest:
     output = thing.spec.output
     gathers = isinstance(thing, Pipeline) and thing.spec.type is PipelineType.FAN_IN
-    silent = isinstance(output, PipelineOutput) and (output.pipeline or output.file)
     ports: list[Manifest] = [{"name": "http", "port": HTTP_PORT, "targetPort": HTTP_PORT, "protocol": "TCP"}]
     if gathers:
         ports.insert(0, {"name": "gather", "port": GATHER_PORT, "targetPort": GATHER_PORT, "protocol": "TCP"})
-    if not output.connect and not silent:
+    if output.is_listening:
         stream: Manifest = {"name": "stream", "port": stream_port(thing), "targetPort": STREAM_PORT, "protocol": "TCP"}
         if output.service.node_port:
             stream["nodePort"] = output.service.node_port
         ports.insert(0, stream)
-    exposed = not output.connect and not silent and output.service.type is not ServiceType.CLUSTER_IP
+    exposed = output.is_listening and output.service.type is not ServiceType.CLUSTER_IP
     if exposed:
         # Health and status stay inside: a Service of these types would open every port.
         ports = [port for port in ports if port["name"] != "http"]

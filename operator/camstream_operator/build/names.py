@@ -41,9 +41,9 @@ def stream_port(thing: Camera | Pipeline) -> int:
 
 
 def stream_address(thing: Camera | Pipeline) -> str:
-    """The stream, for readers inside the cluster; with ``output.connect`` they are the ones who listen."""
+    """The stream, for readers inside the cluster."""
     key = Key.of(thing)
-    return thing.spec.output.connect or f"tcp://{child_name(key)}.{key.namespace}.svc:{stream_port(thing)}"
+    return f"tcp://{child_name(key)}.{key.namespace}.svc:{stream_port(thing)}"
 
 
 def gather_address(key: Key) -> str:

@@ -66,7 +66,7 @@ def pod_template(thing: Camera | Pipeline, config: WorkerConfig, profile: Worker
 def replace_first(thing: Camera | Pipeline, profile: WorkerClass) -> bool:
     """Whether the old worker must be gone before the new one comes: where two at once would share out frames or ports."""
     output = thing.spec.output
-    if output.mode is OutputMode.PUSH or output.connect or profile.host_network:
+    if output.mode is OutputMode.PUSH or not output.is_listening or profile.host_network:
         return True
     if isinstance(thing, Pipeline):
         return thing.spec.reading.mode is InputMode.PULL or thing.spec.type in (PipelineType.FAN_IN, PipelineType.SCRIPT)

@@ -71,7 +71,7 @@ def see(
             node_name=pod["spec"]["nodeName"] if pod else None,
             restarts=restarts(pod) if pod else 0,
         ),
-        address=stream_address(thing),
+        address=stream_address(thing) if thing.spec.output.is_listening else thing.spec.output.connect,
         external_address=_external_address(thing, service, reporter or pod),
         replicas=((deployment or {}).get("status") or {}).get("replicas", 0) if isinstance(thing, Pipeline) else None,
         selector=",".join(f"{name}={value}" for name, value in selector(Key.of(thing)).items()) if isinstance(thing, Pipeline) else None,
@@ -102,7 +102,7 @@ def _obstacle(pod: Body | None, deployment: Body | None, ended: ExitStatus | Non
 
 def _external_address(thing: Camera | Pipeline, service: Body | None, pod: Body | None) -> str | None:
     wanted = thing.spec.output.service.type
-    if thing.spec.output.connect or service is None or wanted is ServiceType.CLUSTER_IP:
+    if not thing.spec.output.is_listening or service is None or wanted is ServiceType.CLUSTER_IP:
         return None
     port: Mapping[str, Any] = next((p for p in service["spec"].get("ports") or [] if p.get("name") == "stream"), {})
     if wanted is ServiceType.NODE_PORT:
