@@ -87,11 +87,8 @@ def decide_status(
         "phase": _phase(thing, config, seen),
         "conditions": _conditions(findings, previous, thing.metadata.generation, now),
         "input": report.input.address if report else previous.input,
-        # A worker that writes a file or sends to a FanIn knows best where that is.
         "stream": StreamStatus(
-            address=seen.address or (report.stream.address if report else None),
-            external_address=seen.external_address,
-            mode=thing.spec.output.mode,
+            address=_address(thing, seen, previous), external_address=seen.external_address, mode=thing.spec.output.mode
         ),
         "image": report.image if report else previous.image,
         "clients": report.clients if report else None,
@@ -139,6 +136,13 @@ def completed(thing: Camera | Pipeline, config: WorkerConfig, previous: CameraSt
 def wanted_background(thing: Camera | Pipeline) -> Background | None:
     """The background that the object asks for."""
     return thing.spec.background if isinstance(thing, Camera) else thing.spec.processing.background
+
+
+def _address(thing: Camera | Pipeline, seen: Seen, previous: CameraStatus | PipelineStatus) -> str | None:
+    """Where clients find the stream; of one that writes a file or sends to a FanIn, what its worker says."""
+    if seen.address or thing.spec.output.is_listening:
+        return seen.address
+    return seen.report.stream.address if seen.report else previous.stream.address
 
 
 def _phase(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Seen) -> Phase:

@@ -121,10 +121,25 @@ class Supervisor:
 
     def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
         try:
-            script = self._script(key, thing)
-            return build_config(thing, self._objects, self._endpoints, self._background(key, thing), script, self._files)
+            script, files = self._script(key, thing), self._files_folder(thing)
+            return build_config(thing, self._objects, self._endpoints, self._background(key, thing), script, files)
         except SpecError as error:
             return error
+
+    def _files_folder(self, thing: Camera | Pipeline) -> Path | None:
+        """Where the object may write files, made where it is needed.
+
+        :raises SpecError: if it cannot be made
+        """
+        if self._files is None or not isinstance(thing, Pipeline) or thing.spec.output.file is None:
+            return None
+        try:
+            self._files.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpecError(
+                f"{Key.of(thing)}: cannot make the folder {self._files}: {error.strerror}; name another with --files"
+            ) from error
+        return self._files.absolute()
 
     def _script(self, key: Key, thing: Camera | Pipeline) -> Path | None:
         """The script of a ConfigMap as a file, written where it is new.

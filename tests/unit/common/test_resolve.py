@@ -113,7 +113,7 @@ def test_second_stream_is_read_where_it_is_found() -> None:
     assert resolved(make_pipeline(merge={"address": "tcp://else:5"}), make_camera()).merge_address == "tcp://else:5"
     with pytest.raises(PipelineNotFound, match="pipeline 'merged' merges pipeline 'other', which does not exist"):
         resolved(merged, make_camera())
-    with pytest.raises(SpecError, match="set merge.mode to Pull"):
+    with pytest.raises(SpecError, match=r"set merge\.mode to Pull"):
         resolved(merged, make_pipeline("other", output={"mode": "Push"}), make_camera())
 
 
