@@ -33,6 +33,7 @@ CHANNELS: dict[str, tuple[str, Any, set[str]]] = {
     "store": ("store", bsread.PULL, {"store-camera:FPICTURE"}),
     "custom": ("custom", bsread.SUB, {"count", "wave", "processing_parameters"}),
     "own-program": ("own-program", bsread.SUB, {"count"}),
+    "fan-in": ("gathered-sources", bsread.SUB, {"source", "seconds", "processing_parameters"}),
     "merge": ("merged", bsread.SUB, {"here", "there", "processing_parameters"}),
     "output-push": ("output-push", bsread.PULL, {"image", "x_axis", "y_axis", "x_fit_mean"}),
 }
