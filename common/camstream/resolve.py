@@ -78,6 +78,11 @@ def camera_name(thing: Camera | Pipeline, objects: Objects) -> str | None:
 
 def _of_pipeline(pipeline: Pipeline, objects: Objects, place: Place, addresses: Addresses) -> dict[str, Any]:
     given = pipeline.spec
+    if given.output.file is not None and place.files_folder is None:
+        raise SpecError(
+            f"{Key.of(pipeline)} writes a file, but there is no folder for files; "
+            "choose a worker class with filesFolder, or remove output.file"
+        )
     source = upstream(pipeline, objects)
     merged = merged_key(pipeline)
     return {

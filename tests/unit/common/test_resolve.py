@@ -1,5 +1,6 @@
 """What a worker shall run with, from its object and those around it. Local mode's own part is tested with it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,6 +138,15 @@ def test_script_and_files_are_found_where_the_worker_has_them() -> None:
     assert resolved(make_pipeline(script={"source": "pass"}), camera).script_path is None
     assert resolved(make_pipeline(output={"file": {"path": "beam"}}), camera).files_folder == "/files"
     assert resolved(make_pipeline(), camera).files_folder is None
+
+
+def test_file_without_a_folder_for_files_is_refused() -> None:
+    pipeline, camera = make_pipeline(output={"file": {"path": "beam"}}), make_camera()
+    objects = {Key.of(thing): thing for thing in (pipeline, camera)}
+    with pytest.raises(
+        SpecError, match="pipeline/fit writes a file, but there is no folder for files; choose a worker class with filesFolder"
+    ):
+        resolve(pipeline, objects, replace(PLACE, files_folder=None), ADDRESSES, None)
 
 
 @pytest.mark.parametrize(
