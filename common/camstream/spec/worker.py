@@ -51,7 +51,7 @@ class WorkerConfig(Spec):
     """Pipelines: the second stream to read."""
     gather_address: Address | None = None
     """Pipelines of type FanIn: where to listen for those that send to it."""
-    output_address: Annotated[Address | None, LIVE] = None
+    output_address: Address | None = None
     """Pipelines: the FanIn to send to, instead of listening."""
     script_path: str | None = None
     """Pipelines: where the worker finds the script, unless its text is in the spec."""
