@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from camstream.errors import BrokenReference, SpecError
+from camstream.names import PAUSE
 from camstream.spec.geometry import Background
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
@@ -179,9 +180,7 @@ def _findings(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: 
         found[ConditionType.SCRIPT_RUNS] = _script_runs(seen.report, asleep)
     found[ConditionType.READY] = _ready(seen.report, asleep)
     if seen.paused:
-        found[ConditionType.RECONCILIATION_PAUSED] = Finding(
-            TRUE, "AnnotationSet", "edits wait; remove the annotation camstream.dev/pause-reconciliation to go on"
-        )
+        found[ConditionType.RECONCILIATION_PAUSED] = Finding(TRUE, "AnnotationSet", f"edits wait; remove the annotation {PAUSE} to go on")
     return found
 
 

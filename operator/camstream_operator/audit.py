@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 EVERYTHING: Final = tuple(RESOURCES.values())
 
 PERIOD_S: Final = 300.0
-FIRST_S: Final = 10.0
-"""[s] What goes after `fill`, and before a watch has begun, is never told. By now they all have."""
+BEGINNING_S: Final = (3.0, 10.0)
+"""[s] Pauses before the first looks: what goes after `fill`, and before a watch has begun, is never told. By the last they all have."""
 PATIENCE_S: Final = 10.0
 """[s] What a watch shows within this time was not missed, only late."""
 DEAF_AFTER: Final = 2
@@ -53,46 +53,52 @@ class Audit:
         for resource in resources:
             for namespace in self._namespaces:
                 async for page in self._api.list(resource, namespace):
-                    for found in page.items:
+                    for found in page:
                         self._store.put(resource.kind, complete(resource, found))
 
     async def run(self) -> None:
         """Look for ever."""
-        pause_s = FIRST_S
+        for pause_s in BEGINNING_S:
+            await self._look_in(pause_s, beginning=True)
         while True:
-            await asyncio.sleep(pause_s)
-            pause_s = PERIOD_S * random.uniform(0.8, 1.2)  # noqa: S311 - not all installations at once
-            try:
-                await self.look()
-            except ApiError as error:
-                log.warning("the audit could not list everything, and comes again: %s", error)
+            await self._look_in(PERIOD_S * random.uniform(0.8, 1.2))  # noqa: S311 - not all installations at once
 
-    async def look(self) -> None:
+    async def _look_in(self, pause_s: float, beginning: bool = False) -> None:
+        await asyncio.sleep(pause_s)
+        try:
+            await self.look(beginning)
+        except ApiError as error:
+            log.warning("the audit could not list everything, and comes again: %s", error)
+
+    async def look(self, beginning: bool = False) -> None:
         """Find what the watches have missed, and take it in.
 
+        :param beginning: the watches may not see everything yet: take in what they have not told at once, and blame nobody
         :raises ApiError: if something cannot be listed
         """
         for resource in RESOURCES.values():
-            await self._look_at(resource)
+            await self._look_at(resource, beginning)
 
     def deaf(self) -> str | None:
         """Which watches seem to be dead, in words."""
         kinds = [kind for kind, misses in self._misses.items() if misses >= DEAF_AFTER]
         return f"the watch of {', '.join(kinds)} has missed changes {DEAF_AFTER} times in a row" if kinds else None
 
-    async def _look_at(self, resource: Resource) -> None:
+    async def _look_at(self, resource: Resource, beginning: bool) -> None:
         newer, gone = await self._differences(resource)
-        if newer or gone:
+        if (newer or gone) and not beginning:
             await asyncio.sleep(self._patience_s)
         known = self._store.versions(resource.kind)
         missed = {key: found for key, found in newer.items() if known.get(key, (0, ""))[0] < _version(found)}
         ghosts = {key: (version, uid) for key, (version, uid) in gone.items() if known.get(key) == (version, uid)}
-        self._misses[resource.kind] = self._misses.get(resource.kind, 0) + 1 if missed or ghosts else 0
+        if not beginning:
+            self._misses[resource.kind] = self._misses.get(resource.kind, 0) + 1 if missed or ghosts else 0
+        level = logging.INFO if beginning else logging.WARNING
         for key, found in missed.items():
-            log.warning("a change of %s was missed by the watch", key)
+            log.log(level, "a change of %s was missed by the watch", key)
             self._concern(self._store.put(resource.kind, found))
         for key, (version, uid) in ghosts.items():
-            log.warning("the deletion of %s was missed by the watch", key)
+            log.log(level, "the deletion of %s was missed by the watch", key)
             self._concern(self._store.remove(*key, uid, version))
             self._metrics.ghosts_removed.labels(resource.kind).inc()
 
@@ -102,7 +108,7 @@ class Audit:
         newer: dict[Key, Body] = {}
         for namespace in self._namespaces:
             async for page in self._api.list(resource, namespace):
-                for found in page.items:
+                for found in page:
                     metadata = found["metadata"]
                     key = Key(resource.kind, metadata["namespace"], metadata["name"])
                     if known.pop(key, (0, ""))[0] < _version(found):

@@ -15,12 +15,13 @@ from camstream.decide import FALSE, TRUE, Finding, completed, decide_invalid, de
 from camstream.errors import NameConflict, SpecError
 from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE
 from camstream.resolve import Addresses, resolve
+from camstream.spec.base import problems
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
 from camstream.spec.status import CameraStatus, ConditionType, Phase, PipelineStatus
-from camstream.spec.worker import StoredBackground, WorkerConfig
+from camstream.spec.worker import WorkerConfig
 from camstream_operator.build.children import build_children, place_of
-from camstream_operator.build.names import child_name, gather_address, stream_address
+from camstream_operator.build.names import CONFIG, IDENTITY, child_name, gather_address, stream_address
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError
 from camstream_operator.cluster.recorder import Recorder
 from camstream_operator.cluster.reports import Reports
@@ -42,9 +43,6 @@ RETRY_S: Final = 30.0
 
 NO_VERSION: Final = "1"
 """A ``resourceVersion`` that no object has: the first write to a new cluster is number 2."""
-
-CONFIG: Final = "camstream.dev/config"
-"""Annotation of a pod: touching it makes the kubelet renew the configuration file at once, instead of within a minute."""
 
 
 class Conflict(Exception):  # noqa: N818
@@ -72,7 +70,7 @@ class Reconciler:
         :returns: after how many seconds to look again, where nothing will announce a change
         :raises ApiError: if the API server cannot be reached, or asks to come again
         """
-        raw = self._store.raw(key)
+        raw = self._store.find(*key)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             # Its children go with it, by their owner references.
             self._reports.keep_only(key, set())
@@ -106,16 +104,12 @@ class Reconciler:
             )
         try:
             addresses = Addresses(stream=lambda other: stream_address(self._store.objects[other]), gather=gather_address)
-            return resolve(thing, self._store.objects, place_of(thing, self._settings), addresses, self._background(thing))
+            # There is no store of backgrounds on a cluster yet: the status says that there is none.
+            return resolve(thing, self._store.objects, place_of(thing, self._settings), addresses, None)
         except SpecError as error:
             return error
         except ValidationError as error:
-            return SpecError(f"{key} reads an object that is not valid itself: {first_problem(error)}; see its status")
-
-    def _background(self, thing: Camera | Pipeline) -> StoredBackground | None:
-        # There is no store of backgrounds on a cluster yet: the status says that there is none.
-        del thing
-        return None
+            return SpecError(f"{key} reads an object that is not valid itself: {problems(error)[0]}; see its status")
 
     # ------------------------------------------------------------------ children
 
@@ -170,7 +164,7 @@ class Reconciler:
         self._metrics.children_applied.labels(kind, cause).inc()
         if cause == "drift":
             self._recorder.record(
-                _reference(key, self._store.raw(key)),
+                _reference(key, self._store.find(*key)),
                 "Normal",
                 "DriftRepaired",
                 f"{kind} {name} was changed by somebody else and is as it was",
@@ -198,7 +192,7 @@ class Reconciler:
             report = self._reports.of(uid)
             if report is None or report.config.applied_hash == digest or annotations.get(CONFIG) == digest:
                 continue
-            if annotations.get("camstream.dev/identity") != identity:
+            if annotations.get(IDENTITY) != identity:
                 continue  # it is replaced
             path = RESOURCES["Pod"].path(key.namespace, pod["metadata"]["name"])
             try:
@@ -254,7 +248,7 @@ class Reconciler:
             previous = model.model_validate(raw.get("status") or {})  # type: ignore[union-attr]
         except ValidationError:
             previous = model()  # type: ignore[misc]
-        message = f"{key} is not valid: {first_problem(error)}; correct it"
+        message = f"{key} is not valid: {problems(error)[0]}; correct it"
         status = decide_invalid(message, previous, raw["metadata"].get("generation"), self._now())
         await self._write(key, raw["metadata"]["uid"], previous, status)
 
@@ -271,8 +265,9 @@ class Reconciler:
         try:
             applied = await self._api.apply(RESOURCES[key.kind].path(key.namespace, key.name, "status"), body)
         except ApiError as error:
-            if error.status in (404, 409):
-                return  # it is gone, or is another one: its event is on the way
+            if error.status == 404:
+                return  # it is gone
+            # Also 409: another object has the name by now, or somebody wrote at the same moment. Nothing need announce the end of that.
             raise
         self._store.put(key.kind, applied)
         self._metrics.status_writes.labels(key.kind).inc()
@@ -288,11 +283,6 @@ def _status_body(status: Status) -> Body:
 def _only_new(desired: Body) -> Body:
     """A manifest that creates, or is a conflict: an apply alone takes over what somebody else has made."""
     return desired | {"metadata": desired["metadata"] | {"resourceVersion": NO_VERSION}}
-
-
-def first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
 
 
 def _refused(error: ApiError) -> Finding | None:

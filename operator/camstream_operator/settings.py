@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from camstream.errors import ClassNotAllowed, SpecError
-from camstream.spec.base import Spec
+from camstream.spec.base import Spec, problems
 from camstream.spec.output import Resources
 
 DEFAULT_CLASS = "default"
@@ -95,5 +95,4 @@ def read_settings(path: Path) -> Settings:
     except (OSError, YAMLError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot read the settings {path}: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
-        raise SpecError(f"the settings {path} are wrong: {problems}") from error
+        raise SpecError(f"the settings {path} are wrong: {'; '.join(problems(error))}") from error

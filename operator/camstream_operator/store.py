@@ -148,10 +148,6 @@ class Store:
         entry = self._entries.get(Key(kind, namespace, name))
         return json.loads(entry.body) if entry else None
 
-    def raw(self, key: Key) -> Body | None:
-        """One of our own objects, valid or not."""
-        return self.find(*key)
-
     def pods(self, key: Key) -> list[Body]:
         """Pods that work for an object."""
         return [json.loads(self._entries[pod].body) for pod in sorted(self._pods.get(key, ()))]

@@ -26,11 +26,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from api_server import TOKEN, ApiServer, running_api_server
+from api_server import TOKEN, ApiServer, install_crds, running_api_server
 from bare_controller import APPLY, UID, Job
 from harness import Measurement
 from ports import free_port
-from ruamel.yaml import YAML
 from waiting import wait_for
 
 from camstream.decide import decide_status
@@ -566,24 +565,9 @@ async def _two_round_trips(cluster: Cluster, body: Body, manifests: dict[str, li
 
 async def measure(server: ApiServer, folder: Path, short: bool) -> list[Measurement]:
     async with connected(server, folder) as cluster:
-        await _install_crds(cluster)
         found, full = await bursts(cluster, OBJECTS, 1 if short else 5)
         found += await restarts(cluster, full, OBJECTS, 3 if short else 7)
         return [*found, await single(cluster, 20 if short else 100)]
-
-
-async def _install_crds(cluster: Cluster) -> None:
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    for file in sorted((ROOT / "crds").glob("*.yaml")):
-        name = (await cluster.request("POST", path, YAML(typ="safe").load(file)))["metadata"]["name"]
-        async with asyncio.timeout(30):
-            while not await _established(cluster, f"{path}/{name}"):
-                await asyncio.sleep(0.05)
-
-
-async def _established(cluster: Cluster, path: str) -> bool:
-    conditions = (await cluster.request("GET", path)).get("status", {}).get("conditions") or []
-    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
 def run(short: bool) -> list[Measurement]:
@@ -591,6 +575,7 @@ def run(short: bool) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             with running_api_server(Path(folder)) as server:
+                install_crds(server)
                 return asyncio.run(measure(server, Path(folder), short))
         except pytest.skip.Exception as reason:
             print(f"  {reason}: the operator is not measured")

@@ -2,10 +2,7 @@
 
 import json
 
-import pytest
 from cluster_runs import Workspace, camera, condition, manifest, pipeline
-
-pytestmark = pytest.mark.unproven
 
 GREEDY = """
 kept = []
@@ -22,7 +19,7 @@ def graph(replicas: int) -> list[dict[str, object]]:
         camera(),
         pipeline("out", type="FanOut", output={"mode": "Push"}),
         manifest("Pipeline", "share", replicas=replicas, input=shared, output={"mode": "Push", "pipeline": {"name": "all"}}),
-        manifest("Pipeline", "all", type="FanIn", reorder=10),
+        manifest("Pipeline", "all", type="FanIn", reorder=10, selection={"requireIncreasingPulseId": True}),
     ]
 
 

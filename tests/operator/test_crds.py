@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_server import Answer, ApiServer, binary, running_api_server
+from api_server import Answer, ApiServer, binary, install_crds
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from waiting import wait_for
 
 from camstream.spec import KINDS, parse_object
 from camstream.spec.base import Rule
@@ -34,20 +32,10 @@ def path(kind: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
-        for file in sorted((ROOT / "crds").glob("*.yaml")):
-            crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-            answer = server.request("POST", crds, YAML(typ="safe").load(file))
-            assert answer.status == 201, answer.message
-            created = answer.body["metadata"]["name"]
-            wait_for(f"{created} is established", lambda: _established(server.request("GET", f"{crds}/{created}")))  # noqa: B023
-        yield server
-
-
-def _established(crd: Answer) -> bool:
-    conditions = crd.body.get("status", {}).get("conditions") or []
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+def server(server: ApiServer) -> ApiServer:
+    """With our kinds."""
+    install_crds(server)
+    return server
 
 
 @pytest.fixture

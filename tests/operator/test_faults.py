@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import count, pairwise
 from pathlib import Path
@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 from api_proxy import Asked, Refusal, running_proxy
-from api_server import running_api_server
+from api_server import CRDS
 from operators import (
     CHILDREN,
-    CRDS,
     SIMULATION,
     Cluster,
     Killed,
@@ -23,7 +22,6 @@ from operators import (
     assert_in_order,
     bench,
     converge,
-    install_crds,
     proxied_operator,
     reads,
     running_operator,
@@ -36,13 +34,6 @@ from camstream.spec.key import Key
 from camstream_operator.cluster.api import ApiError
 
 NUMBERS = count(1)
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
-        install_crds(server)
-        yield Cluster(server)
 
 
 def make_namespace(cluster: Cluster) -> str:
@@ -177,6 +168,28 @@ def test_every_third_write_is_refused_and_all_comes_about(cluster: Cluster, tmp_
             assert operator.metric("api_requests_total", code=str(status)) > 0
     assert snapshot(cluster, namespace) == snapshot(cluster, undisturbed)
     assert_in_order(cluster, namespace)
+
+
+def test_status_that_met_a_conflict_is_written_at_the_next_try(cluster: Cluster, namespace: str) -> None:
+    """Nothing need happen to the object after that: the conflict itself has to be the reason to come again."""
+    cluster.create("Camera", namespace, "gun", SIMULATION)
+    key = Key("Camera", namespace, "gun")
+
+    def refuse(_: int, __: str, path: str) -> None:
+        if path.endswith("/status"):
+            raise ApiError(409, "Conflict", "injected by the test")
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.audit.fill()
+            operator.api.faults.before = refuse
+            with pytest.raises(ApiError, match="injected"):
+                await operator.reconciler.reconcile(key)
+            operator.api.faults.before = lambda *_: None
+            await operator.reconciler.reconcile(key)
+            assert cluster.condition("Camera", namespace, "gun", "Deployed")["reason"] == "Applied"
+
+    run(test())
 
 
 def test_what_is_refused_as_invalid_is_tried_again_until_it_is_not(cluster: Cluster, namespace: str) -> None:
@@ -398,6 +411,26 @@ def test_silent_end_and_change_of_objects_are_found_by_the_audit(cluster: Cluste
             assert operator.audit.deaf() == "the watch of Pipeline has missed changes 2 times in a row"
 
     run(test())
+
+
+def test_what_went_before_the_watches_began_is_found_and_nobody_is_blamed(
+    cluster: Cluster, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    create(cluster, namespace)
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.start()
+            for _ in range(3):
+                cluster.delete("Service", namespace, "cam-gun")
+                await operator.audit.look(beginning=True)
+                assert operator.concerned == {Key("Camera", namespace, "gun")}
+                await operator.work()
+                assert cluster.find("Service", namespace, "cam-gun") is not None
+            assert operator.audit.deaf() is None
+
+    run(test())
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_what_is_only_late_is_not_missed(cluster: Cluster, namespace: str, caplog: pytest.LogCaptureFixture) -> None:

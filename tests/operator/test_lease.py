@@ -1,22 +1,16 @@
 """The elector against a real API server: it accepts what we write, and of several writers it lets one win."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from api_server import ApiServer, running_api_server
+from api_server import ApiServer
 
 from camstream_operator.cluster.api import Api
 from camstream_operator.cluster.lease import Elector, LeaseLost
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
-        yield server
 
 
 @asynccontextmanager

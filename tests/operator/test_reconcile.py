@@ -5,21 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_server import running_api_server
-from operators import CHILDREN, SIMULATION, Cluster, Operator, assert_in_order, install_crds, reads, running_operator
+from operators import CHILDREN, SIMULATION, Cluster, Operator, assert_in_order, reads, running_operator
 from waiting import wait_for
 
 from camstream.names import PAUSE
 
 CLASSES = [{"name": "default", "env": [{"name": "OMP_NUM_THREADS", "value": "2"}, {"name": "LEVEL", "value": "info"}]}]
 SETTINGS: dict[str, Any] = {"workerClasses": CLASSES}
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
-        install_crds(server)
-        yield Cluster(server)
 
 
 @pytest.fixture(scope="module")

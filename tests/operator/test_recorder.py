@@ -1,23 +1,17 @@
 """Events and the canary's ConfigMap on a real API server, which has its own ideas of what is right."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from api_server import ApiServer, running_api_server
+from api_server import ApiServer
 
 from camstream_operator.cluster.api import Api
 from camstream_operator.cluster.canary import CANARY, TOKEN, Canary
 from camstream_operator.cluster.recorder import Recorder
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
-        yield server
 
 
 @asynccontextmanager

@@ -9,16 +9,14 @@ from typing import Any
 
 import pytest
 from api_proxy import Proxy, running_proxy
-from api_server import running_api_server
+from api_server import CRDS, install_crds
 from operators import (
     CHILDREN,
-    CRDS,
     SIMULATION,
     START_S,
     Cluster,
     Operator,
     assert_in_order,
-    install_crds,
     proxied_operator,
     reads,
     running_operator,
@@ -32,13 +30,6 @@ from camstream_operator.cluster.canary import CANARY
 
 NUMBERS = count(1)
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/camstream-operator"
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
-        install_crds(server)
-        yield Cluster(server)
 
 
 @pytest.fixture

@@ -131,7 +131,8 @@ def test_no_message_is_ever_torn_however_full_the_queue_is(mode: str):
         whole: list[int] = []
 
         def read() -> None:
-            while r.socket.poll(0 if done.is_set() else 100) or not done.is_set():
+            # What was sent may still be on its way when all is sent.
+            while r.socket.poll(2000) or not done.is_set():
                 if r.socket.poll(0):
                     whole.append(r.message().pulse_id)  # raises for anything but a whole message
 

@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 from ports import free_port
+from ruamel.yaml import YAML
 from waiting import wait_for
 
+ROOT = Path(__file__).parents[2]
 TOKEN = secrets.token_hex(16)
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,20 @@ def binary(name: str) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
+
+
+def install_crds(server: ApiServer) -> None:
+    """Our kinds; they are served when this returns."""
+    for file in sorted((ROOT / "crds").glob("*.yaml")):
+        answer = server.request("POST", CRDS, YAML(typ="safe").load(file))
+        assert answer.status == 201, answer.message
+        path = f"{CRDS}/{answer.body['metadata']['name']}"
+        wait_for(f"{path} is established", lambda: _established(server.request("GET", path)), 60)  # noqa: B023
+
+
+def _established(crd: Answer) -> bool:
+    conditions = crd.body.get("status", {}).get("conditions") or []
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
 @contextmanager

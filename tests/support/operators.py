@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from api_proxy import Proxy, running_proxy
-from api_server import Answer, ApiServer
+from api_server import ApiServer
 from ports import free_port
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
@@ -36,8 +36,6 @@ from camstream_operator.reconcile import Reconciler
 from camstream_operator.settings import Settings
 from camstream_operator.store import Store
 
-ROOT = Path(__file__).parents[2]
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CHILDREN = ("Deployment", "Service", "ConfigMap")
 SETTINGS = {"workerImage": "camstream-worker:test"}
 
@@ -141,19 +139,6 @@ class Cluster:
     def set_pod(self, namespace: str, name: str, status: Body) -> Body:
         """As the kubelet tells it."""
         return self.edit("Pod", namespace, name, {"status": status}, subresource="status")
-
-
-def install_crds(server: ApiServer) -> None:
-    for file in sorted((ROOT / "crds").glob("*.yaml")):
-        answer = server.request("POST", CRDS, YAML(typ="safe").load(file))
-        assert answer.status == 201, answer.message
-        path = f"{CRDS}/{answer.body['metadata']['name']}"
-        wait_for(f"{path} is established", lambda: _established(server.request("GET", path)), START_S)  # noqa: B023
-
-
-def _established(crd: Answer) -> bool:
-    conditions = crd.body.get("status", {}).get("conditions") or []
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
 class Operator:

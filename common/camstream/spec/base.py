@@ -1,11 +1,13 @@
 """What all specs share: strictness, names as in Kubernetes, and how a field may change."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_jsonable_python
 
@@ -92,6 +94,17 @@ class Spec(BaseModel):
     def to_full_dict(self) -> dict[str, Any]:
         """With every default filled in."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def short_hash(values: dict[str, Any]) -> str:
+    """Short name of a content: what differs has another one."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def problems(error: ValidationError) -> list[str]:
+    """What is wrong with a value, each with the path of its field."""
+    return [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
 
 
 class ChangedField(BaseModel):

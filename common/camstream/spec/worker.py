@@ -1,15 +1,13 @@
 """The whole input of a worker: one configuration file, made from one object and what it refers to."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from camstream.errors import CameraNotFound, CycleDetected, PipelineNotFound
-from camstream.spec.base import LIVE, Spec, fixed_part
+from camstream.spec.base import LIVE, Spec, fixed_part, short_hash
 from camstream.spec.camera import CameraSpec
 from camstream.spec.fields import Address, ObjectName
 from camstream.spec.key import Key
@@ -80,16 +78,11 @@ class WorkerConfig(Spec):
 
     def digest(self) -> str:
         """Short name of exactly this configuration. Defaults are left out: a field that a later version adds changes no name."""
-        return _short_hash(self.to_dict())
+        return short_hash(self.to_dict())
 
     def identity(self) -> str:
         """Short name of what a running worker cannot take over: where it differs, the worker must be replaced."""
-        return _short_hash(fixed_part(self))
-
-
-def _short_hash(values: dict[str, Any]) -> str:
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return short_hash(fixed_part(self))
 
 
 def upstream(pipeline: Pipeline, objects: Objects) -> Camera | Pipeline | None:

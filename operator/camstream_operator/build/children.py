@@ -3,12 +3,12 @@
 Each manifest holds exactly the fields that are ours, so that what others set (a replica count by an autoscaler apart) is left alone.
 """
 
-import hashlib
 import json
 from typing import Any
 
 from camstream.names import API_VERSION, GATHER_PORT, HTTP_PORT, STREAM_PORT
 from camstream.resolve import Place
+from camstream.spec.base import short_hash
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
@@ -67,8 +67,7 @@ def _child(thing: Camera | Pipeline, api_version: str, kind: str) -> Manifest:
 
 
 def _finished(manifest: Manifest) -> Manifest:
-    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
-    manifest["metadata"]["annotations"][HASH] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    manifest["metadata"]["annotations"][HASH] = short_hash(manifest)
     return manifest
 
 

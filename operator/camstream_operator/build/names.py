@@ -2,17 +2,20 @@
 
 from typing import Final
 
-from camstream.names import GATHER_PORT, KIND_LABEL, MANAGED_BY, NAME_LABEL, OPERATOR, STREAM_PORT
+from camstream.names import GATHER_PORT, GROUP, KIND_LABEL, MANAGED_BY, NAME_LABEL, OPERATOR, STREAM_PORT
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 
 PREFIX: Final = {"Camera": "cam", "Pipeline": "cpl"}
 
-HASH: Final = "camstream.dev/hash"
+HASH: Final = f"{GROUP}/hash"
 """Annotation with the short name of everything else in a manifest: a field that is no longer wanted shows here."""
 
-IDENTITY: Final = "camstream.dev/identity"
+IDENTITY: Final = f"{GROUP}/identity"
 """Annotation of a pod: the short name of what its worker cannot take over while it runs."""
+
+CONFIG: Final = f"{GROUP}/config"
+"""Annotation of a pod: touching it makes the kubelet renew the configuration file at once, instead of within a minute."""
 
 CONTAINER: Final = "worker"
 
@@ -41,9 +44,9 @@ def stream_port(thing: Camera | Pipeline) -> int:
 
 
 def stream_address(thing: Camera | Pipeline) -> str:
-    """The stream, for readers inside the cluster."""
+    """The stream, for readers inside the cluster; with ``output.connect`` they are the ones who listen."""
     key = Key.of(thing)
-    return f"tcp://{child_name(key)}.{key.namespace}.svc:{stream_port(thing)}"
+    return thing.spec.output.connect or f"tcp://{child_name(key)}.{key.namespace}.svc:{stream_port(thing)}"
 
 
 def gather_address(key: Key) -> str:

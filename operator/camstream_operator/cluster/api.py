@@ -78,15 +78,6 @@ RESOURCES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a list."""
-
-    items: list[Body]
-    version: str
-    """``resourceVersion`` of the whole list."""
-
-
-@dataclass(frozen=True, slots=True)
 class Credentials:
     """How to reach the API server, for others who want to."""
 
@@ -149,12 +140,12 @@ class Api:
     async def get(self, path: str) -> Body:
         return await self._request("GET", path)
 
-    async def list(self, resource: Resource, namespace: str | None = None) -> AsyncIterator[Page]:
+    async def list(self, resource: Resource, namespace: str | None = None) -> AsyncIterator[list[Body]]:
         """All objects of a kind that are ours, page by page."""
         query = {"limit": str(PAGE)} | ({"labelSelector": resource.selector} if resource.selector else {})
         while True:
             found = await self._request("GET", resource.path(namespace), query)
-            yield Page(found.get("items") or [], found["metadata"]["resourceVersion"])
+            yield found.get("items") or []
             if not (more := found["metadata"].get("continue")):
                 return
             query["continue"] = more

@@ -25,13 +25,13 @@ def essence_of_pod(pod: Body) -> dict[str, Any]:
     metadata, status = pod["metadata"], pod.get("status") or {}
     kept = ("name", "namespace", "uid", "labels", "annotations", "creationTimestamp", "deletionTimestamp")
     conditions = [c for c in status.get("conditions") or [] if c.get("type") == "PodScheduled" and c.get("status") == "False"]
-    container = _container(status)
+    container, told = _worker((pod.get("spec") or {}).get("containers")), _worker(status.get("containerStatuses"))
     return {
         "metadata": {name: metadata[name] for name in kept if name in metadata},
         "spec": {
             "nodeName": (pod.get("spec") or {}).get("nodeName"),
-            "memory": _memory_limit(pod),
-            "image": next((c.get("image") for c in (pod.get("spec") or {}).get("containers") or [] if c.get("name") == CONTAINER), None),
+            "memory": ((container.get("resources") or {}).get("limits") or {}).get("memory"),
+            "image": container.get("image"),
         },
         "status": {
             "phase": status.get("phase"),
@@ -40,7 +40,7 @@ def essence_of_pod(pod: Body) -> dict[str, Any]:
             "podIP": status.get("podIP"),
             "hostIP": status.get("hostIP"),
             "conditions": [{"type": c["type"], "status": c["status"], "message": c.get("message", "")} for c in conditions],
-            "containerStatuses": [container] if container else [],
+            "containerStatuses": [_essence_of_container(told)] if told else [],
         },
     }
 
@@ -147,15 +147,17 @@ def refusal(message: str, what: str) -> Finding:
     return Finding(FALSE, "FailedCreate", f"the {what} cannot be made: {told}")
 
 
-def _container(status: Body) -> dict[str, Any] | None:
-    for container in status.get("containerStatuses") or []:
-        if container.get("name") == CONTAINER:
-            return {
-                "restartCount": container.get("restartCount", 0),
-                "state": _state(container.get("state")),
-                "lastState": _state(container.get("lastState")),
-            }
-    return None
+def _worker(containers: list[Body] | None) -> Body:
+    """Of all containers that of the worker: others may have been added."""
+    return next((container for container in containers or [] if container.get("name") == CONTAINER), {})
+
+
+def _essence_of_container(told: Body) -> dict[str, Any]:
+    return {
+        "restartCount": told.get("restartCount", 0),
+        "state": _state(told.get("state")),
+        "lastState": _state(told.get("lastState")),
+    }
 
 
 def _ends(container: Body) -> Iterator[dict[str, Any]]:
@@ -169,11 +171,3 @@ def _state(state: Body | None) -> dict[str, Any]:
         return {"running": {}}
     kept = ("reason", "message", "exitCode")
     return {name: {key: inner[key] for key in kept if key in inner} for name, inner in state.items()}
-
-
-def _memory_limit(pod: Body) -> str | None:
-    for container in (pod.get("spec") or {}).get("containers") or []:
-        if container.get("name") == CONTAINER:
-            limit: str | None = ((container.get("resources") or {}).get("limits") or {}).get("memory")
-            return limit
-    return None

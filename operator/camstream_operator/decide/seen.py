@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from camstream.decide import FALSE, TRUE, Finding, Seen, completed, stopped
 from camstream.errors import SpecError
-from camstream.names import HTTP_PORT
+from camstream.names import HTTP_PORT, PAUSE
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
@@ -29,7 +29,7 @@ Body = dict[str, Any]
 
 DEPLOYED: Final = Finding(TRUE, "Applied")
 NOT_DEPLOYED: Final = Finding(FALSE, "NotAccepted")
-PAUSED: Final = Finding(FALSE, "Paused", "nothing is made while the annotation camstream.dev/pause-reconciliation is set")
+PAUSED: Final = Finding(FALSE, "Paused", f"nothing is made while the annotation {PAUSE} is set")
 
 
 def see(
@@ -71,7 +71,7 @@ def see(
             node_name=pod["spec"]["nodeName"] if pod else None,
             restarts=restarts(pod) if pod else 0,
         ),
-        address=stream_address(thing) if thing.spec.output.is_listening else thing.spec.output.connect,
+        address=stream_address(thing) if thing.spec.output.is_listening or thing.spec.output.connect else None,
         external_address=_external_address(thing, service, reporter or pod),
         replicas=((deployment or {}).get("status") or {}).get("replicas", 0) if isinstance(thing, Pipeline) else None,
         selector=",".join(f"{name}={value}" for name, value in selector(Key.of(thing)).items()) if isinstance(thing, Pipeline) else None,

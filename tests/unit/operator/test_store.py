@@ -131,7 +131,7 @@ def test_what_is_read_may_come_later(store: Store) -> None:
 
 def test_a_removal_concerns_those_who_read_it(chain: Store) -> None:
     assert chain.remove("Camera", "default", "gun", "uid-of-gun", 9) == {GUN, FIT, SECOND}
-    assert chain.raw(GUN) is None
+    assert chain.find(*GUN) is None
     assert chain.put("Camera", seen(GUN, 10)) == {GUN, FIT, SECOND}
 
 
@@ -319,7 +319,7 @@ def test_what_nobody_asks_about_a_pod_is_neither_kept_nor_news(store: Store) -> 
 def test_what_kubectl_and_the_api_server_keep_for_themselves_is_not_kept(store: Store) -> None:
     noted = {"kubectl.kubernetes.io/last-applied-configuration": "{...}", "mine": "kept"}
     store.put("Camera", seen(GUN, 1, annotations=noted, managedFields=[{"manager": "kubectl"}]))
-    raw = store.raw(GUN)
+    raw = store.find(*GUN)
     assert raw is not None
     assert raw["metadata"]["annotations"] == {"mine": "kept"}
     assert {"managedFields", "resourceVersion"} & set(raw["metadata"]) == set()

@@ -20,7 +20,7 @@ from watchfiles import watch
 
 from camstream.errors import BackgroundError, CamstreamError, NeedsRestart, ScriptError, ScriptTimeout, SpecError
 from camstream.spec import StoredBackground, WorkerConfig, changes
-from camstream.spec.base import FIXED
+from camstream.spec.base import FIXED, problems
 from camstream.spec.pipeline import PipelineType
 from camstream.spec.report import ConfigReport
 from camstream_worker.pipeline.plan import camera_plan, pipeline_plan
@@ -67,8 +67,7 @@ def read_config(path: Path) -> WorkerConfig:
     try:
         return WorkerConfig.model_validate_json(text)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
-        raise SpecError(f"the configuration {path} is wrong: {problems}") from error
+        raise SpecError(f"the configuration {path} is wrong: {'; '.join(problems(error))}") from error
 
 
 def load_background(stored: StoredBackground) -> npt.NDArray[Any]:
