@@ -15,9 +15,9 @@ class ClientCount:
     def __init__(self, monitor: "zmq.Socket[bytes]") -> None:
         self._monitor = monitor
         self._stop = threading.Event()
+        self.clients = 0
         self._thread = threading.Thread(target=self._follow, name="clients", daemon=True)
         self._thread.start()
-        self.clients = 0
 
     def stop(self) -> None:
         self._stop.set()
