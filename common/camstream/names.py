@@ -29,4 +29,6 @@ NAME_LABEL: Final = f"{GROUP}/name"
 PAUSE: Final = f"{GROUP}/pause-reconciliation"
 """Annotation: while it is ``true``, the operator changes nothing for the object."""
 STREAM_PORT: Final = 9999
+GATHER_PORT: Final = 9998
+"""Where a FanIn listens for those that send to it."""
 HTTP_PORT: Final = 8080

@@ -21,6 +21,7 @@ from camstream_cli.local.state import RunState, run_folder, state_directory, wri
 from camstream_cli.local.supervisor import Supervisor
 
 BACKGROUNDS = Path("~/.local/share/camstream/backgrounds")
+FILES = Path("~/.local/share/camstream/files")
 
 TELL_S = 0.5
 """How often the table and the state file are made anew."""
@@ -55,6 +56,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--backgrounds", type=Path, default=BACKGROUNDS, metavar="DIR", help=f"folder of backgrounds (default: {BACKGROUNDS})"
     )
+    parser.add_argument("--files", type=Path, default=FILES, metavar="DIR", help=f"folder for the files of output.file (default: {FILES})")
     parser.add_argument("--duration", type=float, metavar="SECONDS", help="stop by itself after this time")
     parser.add_argument(
         "--no-table", action="store_true", help="one line per change instead of a table; so it is where there is no terminal"
@@ -100,12 +102,12 @@ async def _supervise(args: argparse.Namespace, manifests: Followed) -> None:
         loop.call_later(args.duration, stop.set)
     backgrounds = BackgroundFolder(args.backgrounds.expanduser())
     with run_folder(state_directory()) as folder, contextlib.closing(Ports(args.host)) as ports:
-        supervisor = Supervisor(folder, ports, backgrounds, args.log_level)
-        supervisor.apply(manifests.objects)
+        supervisor = Supervisor(folder, ports, backgrounds, args.log_level, args.files.expanduser())
+        supervisor.apply(manifests.objects, manifests.config_maps)
         page = None if args.no_page else Page(folder / STATE_FILE, backgrounds.folder, ports.host, args.page_port)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervisor.run(stop))
-            tasks.create_task(manifests.follow(lambda: supervisor.apply(manifests.objects), stop))
+            tasks.create_task(manifests.follow(lambda: supervisor.apply(manifests.objects, manifests.config_maps), stop))
             tasks.create_task(_tell(args, folder, supervisor, manifests, page, stop))
             if page:
                 tasks.create_task(page.run(stop))

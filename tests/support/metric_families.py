@@ -65,7 +65,10 @@ def families(process: str, folder: Path) -> list[Family]:
 
 
 def worker_registry(**changes: Any) -> CollectorRegistry:
-    """Of a worker that has everything. Nothing runs."""
+    """Of a worker that has everything. Nothing runs.
+
+    :param changes: of its job
+    """
     config = WorkerConfig.model_validate(
         {
             "kind": "Camera",
@@ -77,9 +80,10 @@ def worker_registry(**changes: Any) -> CollectorRegistry:
             "background": StoredBackground(name="GUN_20261121_120000_000000", path="/x.npy", sha256="0" * 64).model_dump(),
         }
     )
-    metrics, plan = WorkerMetrics(), SimpleNamespace()
+    metrics = WorkerMetrics()
     report = ConfigReport(applied_hash="0", applied_at=0)
-    metrics.watch(Runner(Job(config, plan, **changes), Counters(), metrics.observers), lambda: report)  # type: ignore[arg-type]
+    job = Job(**{"config": config, "plan": SimpleNamespace(), **changes})
+    metrics.watch(Runner(job, Counters(), metrics.observers), lambda: report)
     return metrics.registry
 
 

@@ -10,6 +10,7 @@ from camstream.spec.status import ConditionType, Phase
 from camstream_operator.cluster.api import RESOURCES
 from camstream_operator.metrics import CAUSES, RESOURCE_NAMES, RESULTS
 from camstream_worker.counters import FITS, HOPS
+from camstream_worker.sources.merge import NAMES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
@@ -81,5 +82,6 @@ def test_every_reason_that_the_worker_counts_begins_at_zero() -> None:
     text = "\n".join(file.read_text(encoding="utf-8") for file in WORKER.rglob("*.py"))
     counted = set(re.findall(r'(source|input|selection|output)_drops\["(\w+)"', text))
     counted |= {("selection", reason) for reason in re.findall(r'return "(\w+)"', (WORKER / "runtime/selection.py").read_text())}
-    assert len(counted) > 15
+    counted |= {("source", f"{name}_{rest}") for name in NAMES for rest in re.findall(r'source_drops\[f"\{[^}]*\}_(\w+)"', text)}
+    assert len(counted) > 20
     assert {(hop, reason) for hop, reason in counted if reason not in HOPS[hop]} == set(), "add them to HOPS in counters.py"

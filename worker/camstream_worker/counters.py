@@ -23,6 +23,10 @@ HOPS: Final[Mapping[str, tuple[str, ...]]] = {
         "short_waveform",
         "no_size",
         "late",
+        "input_waited_too_long",
+        "merged_waited_too_long",
+        "input_without_partner",
+        "merged_without_partner",
     ),
     "input": ("queue_full",),
     "selection": (

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,9 +17,12 @@ from camstream.spec.status import CameraStatus, PipelineStatus, WorkerStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig, camera_of
 from camstream_cli.local.backgrounds import BackgroundFolder
 from camstream_cli.local.build import Endpoints, build_config, refusal, stream_address
-from camstream_cli.local.ports import Endpoint, Ports
+from camstream_cli.local.files import replace_file
+from camstream_cli.local.ports import Endpoint, Ports, replica_keys
 from camstream_cli.local.view import ObjectView, view_of
 from camstream_cli.local.worker import WorkerProcess
+
+EMPTY: Mapping[tuple[str, str], dict[str, str]] = {}
 
 LOOK_S = 1.0
 """How often everything is compared with what is wanted, for what nobody announces: a background that is collected."""
@@ -31,18 +34,29 @@ ASK_S = 2.0
 class Supervisor:
     """Compares what is wanted with what runs, does what is missing, and tells about it."""
 
-    def __init__(self, folder: Path, ports: Ports, backgrounds: BackgroundFolder, log_level: str = "info") -> None:
-        """:param folder: for the files of the workers; whoever made it removes it"""
+    def __init__(
+        self, folder: Path, ports: Ports, backgrounds: BackgroundFolder, log_level: str = "info", files: Path | None = None
+    ) -> None:
+        """
+        :param folder: for the files of the workers; whoever made it removes it
+        :param files: below which workers may write what pipelines put out
+        """
         self._folder, self._ports, self._backgrounds, self._log_level = folder, ports, backgrounds, log_level
+        self._files = files
         self._objects: dict[Key, Camera | Pipeline] = {}
+        self._scripts: dict[tuple[str, str], dict[str, str]] = {}
         self._refused: dict[Key, ImmutableField] = {}
         self._endpoints: Endpoints = {}
         self._workers: dict[Key, WorkerProcess] = {}
         self._statuses: dict[Key, CameraStatus | PipelineStatus] = {}
         self._changed = asyncio.Event()
 
-    def apply(self, objects: Collection[Camera | Pipeline]) -> None:
-        """Want exactly these objects from now on. One whose immutable fields were edited stays as it was."""
+    def apply(self, objects: Collection[Camera | Pipeline], config_maps: Mapping[tuple[str, str], dict[str, str]] = EMPTY) -> None:
+        """Want exactly these objects from now on. One whose immutable fields were edited stays as it was.
+
+        :param config_maps: entries by namespace and name of the ConfigMap, for scripts
+        """
+        self._scripts = dict(config_maps)
         self._refused = {}
         wanted = {}
         for thing in objects:
@@ -82,13 +96,14 @@ class Supervisor:
         changed.cancel()
 
     async def _reconcile(self, http: aiohttp.ClientSession) -> None:
-        leaving = {key for key in self._workers if key not in self._objects or stopped(self._objects[key])}
+        wanted = {key: thing for thing in self._objects.values() if not stopped(thing) for key in replica_keys(thing)}
+        leaving = self._workers.keys() - wanted.keys()
         await asyncio.gather(*(self._workers[key].stop() for key in leaving))
         for key in leaving:
             del self._workers[key]
-        for key, thing in self._objects.items():
-            config = self._config(key, thing)
-            if stopped(thing) or isinstance(config, SpecError):
+        for key, thing in wanted.items():
+            config = self._config_of_replica(key, thing)
+            if isinstance(config, SpecError):
                 continue
             if worker := self._workers.get(key):
                 with contextlib.suppress(OSError):
@@ -97,11 +112,50 @@ class Supervisor:
             else:
                 self._workers[key] = WorkerProcess(self._folder / key.folder, config, http, self._changed.set, self._log_level)
 
+    def _config_of_replica(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
+        """That of the object, for one of its workers."""
+        config, endpoint = self._config(Key.of(thing), thing), self._endpoints[key]
+        if isinstance(config, SpecError) or isinstance(endpoint, SpecError):
+            return endpoint if isinstance(endpoint, SpecError) else config
+        return config.model_copy(update={"stream_address": endpoint.listen, "http_port": endpoint.http_port})
+
     def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
         try:
-            return build_config(thing, self._objects, self._endpoints, self._background(key, thing))
+            script, files = self._script(key, thing), self._files_folder(thing)
+            return build_config(thing, self._objects, self._endpoints, self._background(key, thing), script, files)
         except SpecError as error:
             return error
+
+    def _files_folder(self, thing: Camera | Pipeline) -> Path | None:
+        """Where the object may write files, made where it is needed.
+
+        :raises SpecError: if it cannot be made
+        """
+        if self._files is None or not isinstance(thing, Pipeline) or thing.spec.output.file is None:
+            return None
+        try:
+            self._files.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpecError(
+                f"{Key.of(thing)}: cannot make the folder {self._files}: {error.strerror}; name another with --files"
+            ) from error
+        return self._files.absolute()
+
+    def _script(self, key: Key, thing: Camera | Pipeline) -> Path | None:
+        """The script of a ConfigMap as a file, written where it is new.
+
+        :raises SpecError: if there is no such entry
+        """
+        wanted = thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
+        if wanted is None:
+            return None
+        text = self._scripts.get((key.namespace, wanted.name), {}).get(wanted.key)
+        if text is None:
+            raise SpecError(f"{key}: there is no ConfigMap {wanted.name!r} with an entry {wanted.key!r}; add it to the manifests")
+        path = self._folder / f"{key.folder}.{wanted.key}"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            replace_file(path, text)
+        return path
 
     def _camera(self, thing: Camera | Pipeline) -> Camera | None:
         try:
@@ -130,6 +184,7 @@ class Supervisor:
             exit=worker.exit if worker else None,
             worker=WorkerStatus(restarts=worker.restarts if worker else 0),
             address=stream_address(thing, endpoint),
+            replicas=len(self._workers.keys() & set(replica_keys(thing))) if isinstance(thing, Pipeline) else None,
         )
         status = decide_status(thing, config, seen, self._statuses.get(key) or thing.status, now)
         self._statuses[key] = status

@@ -15,7 +15,6 @@ class ClientCount:
     def __init__(self, monitor: "zmq.Socket[bytes]") -> None:
         self._monitor = monitor
         self._stop = threading.Event()
-        # Before the thread that counts: a reader may be there already.
         self.clients = 0
         self._thread = threading.Thread(target=self._follow, name="clients", daemon=True)
         self._thread.start()

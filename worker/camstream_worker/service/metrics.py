@@ -11,9 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from camstream import __version__
 from camstream.spec.report import ConfigReport
 from camstream_worker.counters import FITS, HOPS
+from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.runner import Observers, Runner
 
 AGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+INPUT_CONNECTED = "camstream_input_connected"
 PROCESSING_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 
 
@@ -84,9 +86,12 @@ class _RunnerCollector:
     def _gauges(self) -> Iterator[Metric]:
         runner, state = self._runner, self._runner.state
         completed = bool(state.ended) and runner.finished.is_set()
+        if not isinstance(runner.job.plan, OwnProgram):
+            # A script that reads and sends by itself has no source that could be down, and no stream that could stand still.
+            connected = int(state.connected and not completed)
+            yield GaugeMetricFamily(INPUT_CONNECTED, "1 while frames come from the source; not of pipelines of type Script", connected)
         for name, text, number in (
             ("camstream_clients", "Readers that are connected", runner.clients),
-            ("camstream_input_connected", "1 while frames come from the source", int(state.connected and not completed)),
             ("camstream_completed", "1 once the last frame has been sent, and no more will come", int(completed)),
             ("camstream_queue_depth", "Frames that wait for processing", runner.queue_depth()),
             ("camstream_last_sent_timestamp_seconds", "When the last message was sent; 0 before the first", state.last_sent),

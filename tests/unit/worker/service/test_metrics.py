@@ -9,6 +9,7 @@ from metric_families import worker_registry
 from camstream_worker.counters import FITS, HOPS, Counters
 from camstream_worker.image.gaussian import fit_gaussian
 from camstream_worker.pipeline.analysis import fit_channels
+from camstream_worker.runtime.own_program import OwnProgram
 
 
 def test_every_drop_and_fit_begins_at_zero() -> None:
@@ -50,3 +51,9 @@ def test_process_tells_its_memory_and_its_start() -> None:
         assert found is not None
         assert math.isfinite(found)
         assert found > 0
+
+
+def test_script_that_does_everything_itself_has_no_source_that_could_be_down() -> None:
+    program = OwnProgram(lambda *_: None, {}, 0)
+    assert worker_registry().get_sample_value("camstream_input_connected") == 0
+    assert worker_registry(plan=program).get_sample_value("camstream_input_connected") is None
