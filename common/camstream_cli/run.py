@@ -104,7 +104,7 @@ async def _supervise(args: argparse.Namespace, manifests: Followed) -> None:
     with run_folder(state_directory()) as folder, contextlib.closing(Ports(args.host)) as ports:
         supervisor = Supervisor(folder, ports, backgrounds, args.log_level, args.files.expanduser())
         supervisor.apply(manifests.objects, manifests.config_maps)
-        page = None if args.no_page else Page(folder / STATE_FILE, ports.host, args.page_port)
+        page = None if args.no_page else Page(folder / STATE_FILE, backgrounds.folder, ports.host, args.page_port)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervisor.run(stop))
             tasks.create_task(manifests.follow(lambda: supervisor.apply(manifests.objects, manifests.config_maps), stop))

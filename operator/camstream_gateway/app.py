@@ -14,6 +14,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from camstream_gateway.metrics import Metrics
 from camstream_gateway.objects import Board, LocalObjects, Objects
 from camstream_gateway.routes import Gateway
 from camstream_gateway.subscriptions import Subscriptions
@@ -34,20 +35,21 @@ def main() -> int:
     args = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        asyncio.run(_serve(LocalObjects(args.state), args.host, args.port, args.exit_with_stdin))
+        asyncio.run(_serve(LocalObjects(args.state), args.store, args.host, args.port, args.exit_with_stdin))
     except OSError as error:
         sys.stderr.write(f"cannot serve the page at {args.host}:{args.port}: {error.strerror}\n")
         return ADDRESS_IN_USE if error.errno == errno.EADDRINUSE else NO_SUCH_ADDRESS
     return COMPLETED
 
 
-async def _serve(objects: Objects, host: str, port: int, with_stdin: bool) -> None:
+async def _serve(objects: Objects, store: Path | None, host: str, port: int, with_stdin: bool) -> None:
     """:raises OSError: if the address cannot be had"""
     stop = _stopped(with_stdin)
     board, subscriptions = Board(), Subscriptions()
     timeout = aiohttp.ClientTimeout(total=ASK_S)
     async with aiohttp.ClientSession(timeout=timeout) as http:
-        runner = web.AppRunner(Gateway(board, subscriptions, http).application(host), access_log=None, shutdown_timeout=SHUTDOWN_S)
+        gateway = Gateway(board, subscriptions, http, Metrics(), store)
+        runner = web.AppRunner(gateway.application(host), access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         watcher = asyncio.create_task(_watch(objects, board, subscriptions))
         try:
@@ -102,6 +104,7 @@ def _arguments() -> argparse.Namespace:
         epilog="`camstream run` starts it; by hand it serves to look at another state file.",
     )
     parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="state.json of a running `camstream run`")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="folder of backgrounds: /metrics tells how full it is")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="0: any free port (default: 8080)")
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes, so as not to outlive the parent")

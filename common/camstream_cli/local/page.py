@@ -21,13 +21,16 @@ STOP_S = 3.0
 class Page:
     """Keeps the gateway running. :attr:`words` says where the page is, or why there is none."""
 
-    def __init__(self, state_file: Path, host: str, port: int) -> None:
-        """:param port: 0 for any free one"""
+    def __init__(self, state_file: Path, store: Path, host: str, port: int) -> None:
+        """
+        :param store: the folder of backgrounds
+        :param port: 0 for any free one
+        """
         self.url: str | None = None
         self.words = ""
         """What a person should know about it now."""
         self.log_file = state_file.with_name("page.log")
-        self._state_file, self._host, self._port = state_file, host, port
+        self._state_file, self._store, self._host, self._port = state_file, store, host, port
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop; returns early where there is no port to be had."""
@@ -49,7 +52,8 @@ class Page:
 
     async def _life(self, stopping: asyncio.Task[bool]) -> int | None:
         """One process from its start to its end; its exit code."""
-        command = [sys.executable, "-m", PROGRAM, "--state", str(self._state_file), "--host", self._host, "--port", str(self._port)]
+        files = ["--state", str(self._state_file), "--store", str(self._store)]
+        command = [sys.executable, "-m", PROGRAM, *files, "--host", self._host, "--port", str(self._port)]
         pipe = asyncio.subprocess.PIPE
         with self.log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
