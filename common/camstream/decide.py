@@ -54,6 +54,8 @@ class Seen:
     """Whether Kubernetes has everything that the worker needs; None outside a cluster."""
     paused: bool = False
     """Nothing is changed for the object, on request."""
+    idle: bool = False
+    """No worker is wanted now: nobody reads it."""
     replaced: bool = False
     """What is seen is a worker that is about to be replaced by one with the wanted configuration."""
     worker: WorkerStatus = field(default_factory=WorkerStatus)
@@ -131,6 +133,8 @@ def wanted_background(thing: Camera | Pipeline) -> Background | None:
 def _phase(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Seen) -> Phase:
     if stopped(thing):
         return Phase.STOPPED
+    if seen.idle:
+        return Phase.IDLE
     if seen.report is not None:
         return seen.report.phase
     if isinstance(config, BrokenReference):
@@ -168,6 +172,8 @@ def _asleep(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Se
     """Why no worker answers, or None where one does."""
     if stopped(thing):
         return Finding(FALSE, "Stopped", "stopped on request; set spec.lifecycle.mode to Always to start it")
+    if seen.idle:
+        return Finding(FALSE, "Idle", "nobody reads it; it starts when it is asked for")
     if seen.report is not None:
         return None
     if isinstance(config, SpecError):

@@ -28,5 +28,13 @@ KIND_LABEL: Final = f"{GROUP}/kind"
 NAME_LABEL: Final = f"{GROUP}/name"
 PAUSE: Final = f"{GROUP}/pause-reconciliation"
 """Annotation: while it is ``true``, the operator changes nothing for the object."""
+WAKE: Final = f"{GROUP}/wake"
+"""Annotation of an object that runs on demand: when it was last asked for, or ``no`` for until then."""
+INSTANCE_OF: Final = f"{GROUP}/instance-of"
+"""Annotation of a Pipeline that a client made of a saved one: external name of that one."""
+READ_ONLY: Final = f"{GROUP}/read-only"
+"""Annotation: while it is ``true``, clients of cam_server's interface share the object, and may not change it."""
+OTHER_KEYS: Final = f"{GROUP}/cam-server-keys"
+"""Annotation: JSON of what a configuration of cam_server says that has no place in a spec."""
 STREAM_PORT: Final = 9999
 HTTP_PORT: Final = 8080

@@ -142,6 +142,11 @@ class Runner:
     def clients(self) -> int:
         return self._clients.clients if self._clients else 0
 
+    @property
+    def idle_s(self) -> float | None:
+        """For how long there has been no reader [s]; None while there is one, or no stream yet."""
+        return self._clients.idle_s if self._clients else None
+
     def queue_depth(self) -> int:
         return self._ring.statistics().depth
 
