@@ -13,7 +13,7 @@ from aiohttp import web
 from camstream.spec.fields import OutputMode
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
-from camstream_gateway.security import guard, set_headers
+from camstream_gateway.security import Tokens, ask_for, guard, set_headers
 from camstream_gateway.session import Session
 from camstream_gateway.subscriptions import Subscriptions
 
@@ -53,9 +53,12 @@ class Gateway:
         self._sockets: set[web.WebSocketResponse] = set()
         self._previews: dict[StreamKey, Preview] = {}
 
-    def application(self, host: str) -> web.Application:
-        """:param host: where it is served"""
-        app = web.Application(middlewares=[guard(host)])
+    def application(self, host: str, tokens: Tokens | None = None) -> web.Application:
+        """
+        :param host: where it is served
+        :param tokens: who looks must have one of them; None: everybody may
+        """
+        app = web.Application(middlewares=[guard(host), ask_for(tokens)])
         app.on_response_prepare.append(set_headers)
         app.on_shutdown.append(self._close)
         app.add_routes(

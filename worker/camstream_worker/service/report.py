@@ -66,7 +66,7 @@ def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: 
         send_rate=send_rate,
         bytes_sent=counters.bytes_sent,
         clients=runner.clients,
-        idle_seconds=None XX,
+        idle_seconds=_rounded(runner.idle_s),
         last_frame=None
         if state.last_pulse_id is None
         else LastFrame(pulse_id=state.last_pulse_id, age_seconds=round(max(time.time() - state.last_sent, 0), 3)),
