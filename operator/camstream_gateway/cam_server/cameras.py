@@ -1,19 +1,16 @@
 """The camera API: ``/api/v1/cam``."""
 
-import asyncio
-import base64
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from camstream.spec.objects import Camera
 from camstream_gateway.cam_server import files
+from camstream_gateway.cam_server.images import image_bytes, picture
 from camstream_gateway.cam_server.info import Info
-from camstream_gateway.cam_server.replies import Fields, answer, json_object, number
+from camstream_gateway.cam_server.replies import Fields, answer, json_object
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.cam_server.translation import Unknown, aliases, groups
-from camstream_gateway.frames import Image
-from camstream_gateway.picture import png
 
 PREFIX: Final = "/api/v1/cam"
 
@@ -100,20 +97,3 @@ class Cameras:
 
     async def _image_bytes(self, request: web.Request) -> Fields:
         return {"image": image_bytes(await self._service.image(self._camera(request)))}
-
-
-async def picture(request: web.Request, image: Image) -> web.Response:
-    """A PNG of an image, as the parameters of the request want it.
-
-    :raises CamstreamError: if they cannot be used
-    """
-    low, high, scale = number(request, "min_value"), number(request, "max_value"), number(request, "scale")
-    colormap = request.query.get("colormap") or "rainbow"
-    data = await asyncio.to_thread(png, image, scale=scale or 1.0, low=low, high=high, colormap=colormap)
-    return web.Response(body=data, content_type="image/png", headers={hdrs.CACHE_CONTROL: "no-store"})
-
-
-def image_bytes(image: Image) -> Fields:
-    """An image as JSON carries it; its shape is (y, x)."""
-    plain = image.astype(image.dtype.newbyteorder("<"), copy=False)
-    return {"bytes": base64.b64encode(plain.tobytes()).decode(), "shape": list(plain.shape), "dtype": plain.dtype.str}

@@ -9,7 +9,7 @@ from aiohttp import web
 from camstream.errors import BackgroundError
 from camstream.spec.objects import Pipeline
 from camstream_gateway.cam_server import files
-from camstream_gateway.cam_server.cameras import image_bytes, picture
+from camstream_gateway.cam_server.images import image_bytes, picture
 from camstream_gateway.cam_server.info import Info
 from camstream_gateway.cam_server.replies import MOST_IMAGE, BadRequest, Fields, answer, json_object, json_text, number
 from camstream_gateway.cam_server.service import COLLECT_S, Service
