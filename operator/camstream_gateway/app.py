@@ -97,6 +97,7 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
                 await web.TCPSite(runner, args.host, door.port).start()
                 open_doors[door.name] = _url(runner)
             except OSError as error:
+                sys.stderr.write(f"cannot serve the {door.name} at {args.host}:{door.port}: {error.strerror}\n")
                 problems[door.name] = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
         # The one line of standard output: with port 0 nobody could know it otherwise.
         sys.stdout.write(json.dumps({"doors": open_doors, "problems": problems}) + "\n")

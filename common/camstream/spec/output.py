@@ -124,10 +124,10 @@ class LifecycleMode(StrEnum):
 
     ALWAYS = "Always"
     """As long as the object exists."""
-    ON_DEMAND = "OnDemand"
-    """From when it is asked for, until nobody has read it for idleTimeoutSeconds; the object and its address stay."""
     STOPPED = "Stopped"
     """Not at all; the object and its address stay."""
+    ON_DEMAND = "OnDemand"
+    """From when it is asked for, until nobody has read it for idleTimeoutSeconds; the object and its address stay."""
 
 
 class Lifecycle(Spec):

@@ -122,7 +122,14 @@ def _source(name: str, spec: CameraSpec) -> Config:
             "check_timestamp": bsread.require_pulse_id_in_timestamp,
         }
         if bsread.mode.value == "Sub":
-            return {"source_type": "bschannel", "source": bsread.address, "channel": bsread.channel, "mode": "SUB"}
+            more: Config = {"frame_rate": source.max_frame_rate} if source.max_frame_rate else {}
+            return more | {
+                "source_type": "bschannel",
+                "source": bsread.address,
+                "channel": bsread.channel,
+                "mode": "SUB",
+                "timeout": 1000 * source.timeout_seconds,
+            }
         if bsread.channel and bsread.channel.endswith(PICTURE_SUFFIX):
             return {"source_type": "bsread_simulation", "source": bsread.channel.removesuffix(PICTURE_SUFFIX), **checks}
         return {"source_type": "bsread", "url": bsread.address, **checks}
