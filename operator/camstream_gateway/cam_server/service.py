@@ -21,6 +21,7 @@ from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import Lifecycle, LifecycleMode
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import ConditionType, Phase
+from camstream.spec.worker import camera_of
 from camstream_gateway.backgrounds import Backgrounds, Mean
 from camstream_gateway.cam_server.translation import (
     NO_CLIENT_TIMEOUT,
@@ -243,7 +244,7 @@ class Service:
         """:raises CamstreamError: if no camera can be made of it"""
         cameras = self.mirror.cameras()
         old = next((camera for camera in cameras if camera.external_name == name), None)
-        thing = camera_object(Wanted(name), {**config, "name": name}, old, cameras)
+        thing = camera_object(Wanted(name), config, old, cameras)
         await self.mirror.apply(thing)
         return self.config(thing)
 
@@ -296,7 +297,7 @@ class Service:
         old = next((pipeline for pipeline in pipelines if pipeline.external_name == name), None)
         if old and is_instance(old):
             raise SpecError(f"'{name}' is the id of a running instance; stop it, or choose another name")
-        thing = pipeline_object(Wanted(name), {**config, "name": name}, old, self.mirror.cameras(), pipelines)
+        thing = pipeline_object(Wanted(name), config, old, self.mirror.cameras(), pipelines)
         await self.mirror.apply(thing)
         return self.config(thing)
 
@@ -320,8 +321,8 @@ class Service:
             raise SpecError(
                 f"Instance with id '{wanted.name}' is already present and running. Use another instance_id or stop the other one."
             )
-        thing = pipeline_object(wanted, config | {"name": wanted.name}, old, self.mirror.cameras(), self.mirror.pipelines())
-        self._check_background(thing)
+        thing = pipeline_object(wanted, config, old, self.mirror.cameras(), self.mirror.pipelines())
+        await self._check_background(thing)
         await self._check_camera(config)
         asked = datetime.now(UTC)
         await self.mirror.apply(woken(thing, stamp(asked)))
@@ -393,7 +394,7 @@ class Service:
         if is_permanent(old) and NO_CLIENT_TIMEOUT not in updates:
             config.pop(NO_CLIENT_TIMEOUT, None)
         thing = pipeline_object(wanted, config, old, self.mirror.cameras(), self.mirror.pipelines())
-        self._check_background(thing)
+        await self._check_background(thing)
         await self.mirror.apply(thing)
         await self._applied(thing, old)
         return self.config(thing)
@@ -479,11 +480,21 @@ class Service:
         if why:
             raise CamstreamError(f"Camera {name} is not online. Cannot start pipeline. ({why})")
 
-    def _check_background(self, thing: Pipeline) -> None:
-        """:raises BackgroundError: if the pipeline names a background that does not exist"""
+    async def _check_background(self, thing: Pipeline) -> None:
+        """:raises BackgroundError: if the pipeline names a background that does not exist, or that its camera's images cannot have"""
         wanted = thing.spec.processing.background
-        if wanted and wanted.name and not self.backgrounds.exists(wanted.name):
-            raise BackgroundError(f"Requested background '{wanted.name}' does not exist.")
+        if not wanted or not wanted.name:
+            return
+        background = await asyncio.to_thread(self.backgrounds.load, wanted.name)
+        camera = camera_of(thing, self.things())
+        image = camera.status.image if camera else None
+        sent = (image.height, image.width) if image else background.shape
+        # A pipeline that notifies sends the reason in its messages instead.
+        if None not in sent and background.shape != sent and not thing.spec.failure.notify_on_error:
+            raise BackgroundError(
+                f"background '{wanted.name}' has shape {background.shape}, camera '{camera.external_name if camera else ''}' sends {sent}; "
+                "collect a new one"
+            )
 
 
 def _says_read_only(*configs: Mapping[str, Any]) -> bool:
