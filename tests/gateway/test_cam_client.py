@@ -52,7 +52,7 @@ def test_configuration_is_completed_kept_and_deleted(clients: Clients) -> None:
     assert "kept" not in cam.get_cameras()
     cam.set_camera_config("kept", SIMULATION)
     cam.delete_config("kept")
-    with pytest.raises(ValueError, match="Config 'kept' does not exist."):
+    with pytest.raises(ValueError, match=r"Config 'kept' does not exist\."):
         cam.get_camera_config("kept")
 
 
@@ -190,7 +190,7 @@ def test_scripts_are_stored_listed_read_and_deleted(clients: Clients, tmp_path: 
     assert (tmp_path / "one.py").read_text() == "value = 1\n"
     cam.delete_script("one.py")
     assert "one.py" not in cam.get_user_scripts()
-    with pytest.raises(ValueError, match="'one.py' does not exist"):
+    with pytest.raises(ValueError, match=r"'one\.py' does not exist"):
         cam.get_user_script("one.py")
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_configuration_is_completed_kept_and_deleted(clients: Clients) -> None:
     assert "kept" not in pipe.get_pipelines()
     pipe.set_config("kept", CONFIG)
     pipe.delete_config("kept")
-    with pytest.raises(ValueError, match="Unable to load config. Config 'kept' does not exist."):
+    with pytest.raises(ValueError, match=r"Unable to load config\. Config 'kept' does not exist\."):
         pipe.get_pipeline_config("kept")
 
 
@@ -95,7 +96,7 @@ def test_instance_of_a_saved_pipeline_has_keys_of_its_own_and_leaves_the_saved_o
     assert name not in pipe.get_pipelines()
     with reader(address) as stream:
         assert parameters(stream.message())["threshold"] == 8
-    with pytest.raises(ValueError, match="Instance with id 'SARES20-CAMS142-M5_sp1' is already present and running."):
+    with pytest.raises(ValueError, match=r"Instance with id 'SARES20-CAMS142-M5_sp1' is already present and running\."):
         pipe.create_instance_from_name("saved", name)
     pipe.stop_instance(name)
     assert not pipe.is_instance_running(name)
@@ -111,12 +112,12 @@ def test_instance_of_a_configuration_gets_an_id_and_goes_when_nobody_reads_it(cl
     assert len(name) == 36
     with reader(address) as stream:
         stream.message()
-        with pytest.raises(ValueError, match=f"Instance '{name}' still running."):
+        with pytest.raises(ValueError, match=rf"Instance '{name}' still running\."):
             pipe.get_instance_exit_code(name)
     pipe.wait_instance_completed(name, timeout=40)
     assert pipe.get_instance_exit_code(name) == 0
     wait_for("nothing of it", lambda: name not in {view.external_name for view in clients.run.views().values()})
-    with pytest.raises(ValueError, match=f"Instance '{name}' does not exist."):
+    with pytest.raises(ValueError, match=rf"Instance '{name}' does not exist\."):
         pipe.get_instance_config(name)
 
 
@@ -144,23 +145,23 @@ def test_exit_codes_tell_the_end_as_intended_from_an_error(clients: Clients) -> 
     pipe.create_instance_from_config(CONFIG | {"records": 1}, "one_record")
     pipe.wait_instance_completed("one_record", timeout=30)
     assert pipe.get_instance_exit_code("one_record") == 0
-    with pytest.raises(ValueError, match="Instance 'nobody' does not exist."):
+    with pytest.raises(ValueError, match=r"Instance 'nobody' does not exist\."):
         pipe.get_instance_exit_code("nobody")
     pipe.delete_instance("one_record")
 
 
 def test_pipeline_of_an_offline_or_unknown_camera_is_not_created(clients: Clients) -> None:
     for camera in ("offline", "unknown"):
-        with pytest.raises(ValueError, match=f"Camera {camera} is not online. Cannot start pipeline."):
+        with pytest.raises(ValueError, match=rf"Camera {camera} is not online\. Cannot start pipeline\."):
             clients.pipe.create_instance_from_config({"camera_name": camera}, f"of_{camera}")
-        with pytest.raises(ValueError, match=f"Instance 'of_{camera}' does not exist."):
+        with pytest.raises(ValueError, match=rf"Instance 'of_{camera}' does not exist\."):
             clients.pipe.get_instance_config(f"of_{camera}")
 
 
 def test_unknown_pipeline_and_missing_configuration_are_refused(clients: Clients) -> None:
-    with pytest.raises(ValueError, match="Pipeline 'nobody' does not exist."):
+    with pytest.raises(ValueError, match=r"Pipeline 'nobody' does not exist\."):
         clients.pipe.create_instance_from_name("nobody")
-    with pytest.raises(ValueError, match="You must specify either the pipeline name or the configuration for the pipeline."):
+    with pytest.raises(ValueError, match=r"You must specify either the pipeline name or the configuration for the pipeline\."):
         clients.pipe.create_instance_from_config({})
 
 
@@ -182,7 +183,7 @@ def test_stream_of_a_saved_pipeline_is_shared_and_read_only(clients: Clients) ->
     address = pipe.get_instance_stream("saved")
     assert pipe.get_instance_stream("saved") == address
     assert pipe.get_instance_info("saved")["read_only"] is True
-    with pytest.raises(ValueError, match="Cannot set config on a read only instance."):
+    with pytest.raises(ValueError, match=r"Cannot set config on a read only instance\."):
         pipe.set_instance_config("saved", {"image_threshold": 4})
     pipe.stop_instance("saved")
     assert not pipe.is_instance_running("saved")
@@ -199,7 +200,7 @@ def test_stream_of_a_configuration_is_shared_by_all_who_ask_for_the_same(clients
     other, _ = pipe.get_instance_stream_from_config(CONFIG | {"image_threshold": 78})
     assert other != name
     assert pipe.get_instance_info(name)["read_only"] is True
-    with pytest.raises(ValueError, match="Cannot set config on a read only instance."):
+    with pytest.raises(ValueError, match=r"Cannot set config on a read only instance\."):
         pipe.set_instance_config(name, {"image_threshold": 4})
     private, _ = pipe.create_instance_from_config(config)
     assert private != name
@@ -210,7 +211,7 @@ def test_stream_of_a_configuration_is_shared_by_all_who_ask_for_the_same(clients
 
 def test_instance_that_asks_to_be_read_only_is(clients: Clients) -> None:
     name, _ = clients.pipe.create_instance_from_config(CONFIG | {"read_only": True})
-    with pytest.raises(ValueError, match="Cannot set config on a read only instance."):
+    with pytest.raises(ValueError, match=r"Cannot set config on a read only instance\."):
         clients.pipe.set_instance_config(name, {"image_threshold": 4})
     clients.pipe.stop_instance(name)
 
@@ -255,9 +256,9 @@ def test_changes_that_cannot_be_are_refused_and_the_instance_goes_on(clients: Cl
         "pipeline_type 'x' not present": {"pipeline_type": "x"},
     }
     for message, updates in refused.items():
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=re.escape(message)):
             pipe.set_instance_config(name, updates)
-    with pytest.raises(ValueError, match="Instance 'nobody' does not exist."):
+    with pytest.raises(ValueError, match=r"Instance 'nobody' does not exist\."):
         pipe.set_instance_config("nobody", {"image_threshold": 1})
     assert pipe.get_instance_config(name) == before
     assert pipe.is_instance_running(name)
@@ -322,7 +323,7 @@ def test_stop_all_leaves_what_is_permanent(clients: Clients) -> None:
 def test_collected_background_is_listed_shown_and_subtracted(clients: Clients) -> None:
     pipe = clients.pipe
     clients.cam.set_camera_config("still", SIMULATION | {"image_type": "static_beam"})
-    with pytest.raises(ValueError, match="No background matches for the specified prefix 'still'."):
+    with pytest.raises(ValueError, match=r"No background matches for the specified prefix 'still'\."):
         pipe.get_latest_background("still")
     assert pipe.get_backgrounds("still") == []
     first = pipe.collect_background("still", 3)
@@ -359,7 +360,7 @@ def test_backgrounds_can_be_uploaded_in_every_form(clients: Clients) -> None:
     pipe.set_background("as_list", pixels)
     for name in ("as_array", "as_bytes", "as_list"):
         assert np.array_equal(pipe.get_background_image_array(name), pixels)
-    with pytest.raises(ValueError, match="Requested background 'nothing' does not exist."):
+    with pytest.raises(ValueError, match=r"Requested background 'nothing' does not exist\."):
         pipe.get_background_image_bytes("nothing")
 
 
