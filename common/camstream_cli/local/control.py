@@ -11,6 +11,7 @@ HTTP on a socket in the folder of the run, which only this user can reach:
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -103,9 +104,13 @@ class Control:
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
+        with contextlib.suppress(ConnectionError):  # the gateway is gone
+            await self._tell(response)
+        return response
+
+    async def _tell(self, response: web.StreamResponse) -> None:
         told: dict[Key, str] = {}
         first = True
-        # Until the gateway is gone: writing to it fails then.
         while True:
             began = time.monotonic()
             now = self._supervisor.told()
