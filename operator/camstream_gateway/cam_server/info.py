@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from camstream.spec.legacy.objects import Config, Streaming
 from camstream_gateway.cam_server.replies import BadRequest, Fields, answer, json_object
 from camstream_gateway.cam_server.service import Service
-from camstream_gateway.cam_server.translation import Config, Streaming, flat_info, instance_info, is_running
+from camstream_gateway.cam_server.translation import flat_info, instance_info, is_running
 from camstream_gateway.records import as_text, from_line
 
 PROXY: Final = "/api/v1/proxy"

@@ -17,6 +17,7 @@ from camstream.idling import NOBODY, asked_at, stamp
 from camstream.names import INSTANCE_OF
 from camstream.spec.key import Key
 from camstream.spec.legacy import updated
+from camstream.spec.legacy.objects import NO_CLIENT_TIMEOUT, Config, Streaming, Wanted, config_of, is_instance
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import Lifecycle, LifecycleMode
 from camstream.spec.report import WorkerReport
@@ -24,16 +25,10 @@ from camstream.spec.status import ConditionType, Phase
 from camstream.spec.worker import camera_of
 from camstream_gateway.backgrounds import Backgrounds, Mean
 from camstream_gateway.cam_server.translation import (
-    NO_CLIENT_TIMEOUT,
-    Config,
-    Streaming,
     Unknown,
-    Wanted,
     aliases,
     camera_object,
     condition,
-    config_of,
-    is_instance,
     is_permanent,
     is_read_only,
     is_running,

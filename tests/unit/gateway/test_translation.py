@@ -9,17 +9,15 @@ from objects import make_camera, make_pipeline
 from camstream.errors import SpecError
 from camstream.names import INSTANCE_OF, OTHER_KEYS, READ_ONLY, WAKE
 from camstream.spec.key import Key
+from camstream.spec.legacy.objects import Wanted, config_of, is_instance
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.report import ConfigReport, FrameCounts, InputReport, WorkerReport
 from camstream.spec.status import ImageStatus, Phase, StreamStatus
 from camstream_gateway.cam_server.translation import (
-    Wanted,
     aliases,
     camera_object,
-    config_of,
     groups,
     instance_info,
-    is_instance,
     is_permanent,
     is_read_only,
     pipeline_object,
