@@ -217,12 +217,13 @@ class Leader:
 
     async def _take_in_everything(self) -> None:
         """:raises ApiError: if something cannot be listed"""
-        await self._audit.fill(resource for resource in RESOURCES.values() if resource.ours)
-        if new := self._store.untold():
-            # They have no children, or none that would be changed: no need to know those of the others first.
-            for key in new:
-                self._queue.add(key)
-            await asyncio.sleep(HEAD_START_S)
+        for resource in (resource for resource in RESOURCES.values() if resource.ours):
+            await self._audit.fill([resource])
+            # They have no children, or none that would be changed, and refer to what was listed before: no need to know all others first.
+            if new := [key for key in self._store.untold() if key.kind == resource.kind]:
+                for key in new:
+                    self._queue.add(key)
+                await asyncio.sleep(HEAD_START_S)
         await self._audit.fill(resource for resource in RESOURCES.values() if not resource.ours)
 
     async def _watch(self, stopping: asyncio.Event) -> None:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from cluster_runs import LIVE_S, Workspace, camera, condition, figure, pipeline
 from kind import Reading, longest_gap_s, missing_pulses
 
@@ -69,7 +68,6 @@ def test_a_live_change_of_a_camera_reaches_its_pipelines(workspace: Workspace) -
     assert [workspace.life(thing) for thing in ("camera/cam", "pipeline/pipe")] == lives
 
 
-@pytest.mark.unproven
 def test_a_refused_change_leaves_the_stream_as_it_was_and_says_why_until_it_is_corrected(workspace: Workspace) -> None:
     workspace.expected.add("Rejected")
     running(workspace)
@@ -106,7 +104,6 @@ def test_a_background_that_nobody_collected_is_told_and_its_removal_heals(worksp
     assert workspace.life("pipeline/pipe") == life
 
 
-@pytest.mark.unproven
 def test_a_rollout_field_gives_a_new_pod_and_the_same_reader_goes_on(workspace: Workspace) -> None:
     running(workspace)
     old = workspace.pod("pipeline/pipe")["metadata"]["uid"]
@@ -122,7 +119,6 @@ def test_a_rollout_field_gives_a_new_pod_and_the_same_reader_goes_on(workspace: 
     assert len(pulses) == len(set(pulses)), "a pulse came twice"
 
 
-@pytest.mark.unproven
 def test_a_push_stream_is_never_sent_by_two_workers(workspace: Workspace) -> None:
     running(workspace, output={"mode": "Push"})
     old = workspace.pod("pipeline/pipe")["metadata"]["uid"]
@@ -149,7 +145,6 @@ def roll_out(workspace: Workspace, thing: str, old: str) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.unproven
 def test_a_service_field_changes_the_address_and_no_pod(workspace: Workspace) -> None:
     running(workspace)
     life = workspace.life("camera/cam")
@@ -164,7 +159,6 @@ def test_a_service_field_changes_the_address_and_no_pod(workspace: Workspace) ->
     workspace.wait_for("new address", "pipeline/pipe", lambda status: status["input"] == address and status["phase"] == "Running")
 
 
-@pytest.mark.unproven
 def test_a_stopped_pipeline_has_no_pod_and_the_same_reader_gets_frames_when_it_runs_again(workspace: Workspace) -> None:
     running(workspace)
     address = workspace.address("pipeline/pipe")
@@ -183,7 +177,6 @@ def test_a_stopped_pipeline_has_no_pod_and_the_same_reader_gets_frames_when_it_r
     assert workspace.child("service", "pipeline/pipe")["spec"]["clusterIP"] == cluster_ip
 
 
-@pytest.mark.unproven
 def test_deletion_is_done_at_once_and_the_children_go(workspace: Workspace) -> None:
     workspace.expected |= {"CameraNotFound", "NoFrames", "Waiting"}
     running(workspace)
@@ -199,7 +192,6 @@ def test_deletion_is_done_at_once_and_the_children_go(workspace: Workspace) -> N
     assert workspace.life("pipeline/pipe") == life
 
 
-@pytest.mark.unproven
 def test_a_completed_pipeline_is_not_started_again_until_it_is_edited(workspace: Workspace) -> None:
     workspace.apply(camera(rate_hz=RATE_HZ), pipeline(selection={"records": 20}))
     workspace.wait_for_phase("pipeline/pipe", "Completed")

@@ -2,7 +2,6 @@
 
 import time
 
-import pytest
 from cluster_runs import NAMESPACE, Workspace, figure
 from kind import ROOT, USER
 
@@ -68,7 +67,6 @@ def test_helm_test_reads_frames(workspace: Workspace) -> None:
     installation.kubectl("delete", "pod", "--selector=app.kubernetes.io/component=test", "--wait=false")
 
 
-@pytest.mark.unproven
 def test_the_operator_runs_twice_on_different_nodes_and_one_of_them_leads(workspace: Workspace) -> None:
     installation = workspace.installation
     pods = installation.operators()

@@ -1,12 +1,9 @@
 """What goes wrong on a cluster, in the words of the status; and that it heals."""
 
-import pytest
 from cluster_runs import MISSING, Workspace, camera, condition, manifest, pipeline
 
 SILENT = "tcp://127.0.0.1:9"
 """Nobody sends here."""
-
-pytestmark = pytest.mark.unproven
 
 
 def restarts(workspace: Workspace, thing: str) -> int:

@@ -3,15 +3,12 @@
 import json
 import time
 
-import pytest
 from cluster_runs import NAMESPACE, RELEASE, Workspace, camera, figure, pipeline
 from kind import PAUSE_S, Reading, longest_gap_s
 from waiting import wait_for
 
 RATE_HZ = 10
 MANY = 20
-
-pytestmark = pytest.mark.unproven
 
 
 def running(workspace: Workspace) -> list[tuple[str, int]]:

@@ -33,8 +33,12 @@ FROM_APPLY_TO_READY_S: Final = 120.0
 LIVE_S: Final = 30.0
 """[s] For a change that a worker takes over while it runs. It takes less than two on a machine that has nothing else to do."""
 
-USUAL: Final = re.compile(r"(Startup|Readiness) probe (failed|errored)|no frame yet$")
-"""What the kubelet warns of whenever a container starts or ends, and what a worker says on a machine that is slow."""
+USUAL: Final = re.compile(
+    r"(Startup|Readiness) probe (failed|errored)|no frame yet$|"
+    r'MountVolume.SetUp failed for volume "[^"]+" : (failed to sync configmap cache|configmap "[^"]+" not found)'
+)
+"""What the kubelet warns of whenever a container starts or ends, or when it knows a pod before it has heard of its ConfigMap, and what a
+worker says on a machine that is slow."""
 LOGGED_ERROR: Final = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) |^Traceback ", re.MULTILINE)
 
 Body = dict[str, Any]

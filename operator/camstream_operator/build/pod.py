@@ -20,7 +20,11 @@ USER: Final = 65532
 TMP_SIZE: Final = "256Mi"
 """For compiled kernels and what libraries put there."""
 
-GRACE_S: Final = 10
+DRAIN_S: Final = 3
+"""[s] A worker that is to end streams on for so long. By then every node sends new connections elsewhere, or refuses them: a client that
+connects again before that reaches a pod that is gone, and hears nothing for up to two minutes."""
+
+GRACE_S: Final = DRAIN_S + 10
 """[s] A worker needs two to stop; the rest is for a busy node."""
 
 Part = dict[str, Any]
@@ -94,6 +98,7 @@ def _container(thing: Camera | Pipeline, profile: WorkerClass, settings: Setting
         },
         "readinessProbe": {"httpGet": {"path": "/readyz", **probe}, "periodSeconds": 2, "timeoutSeconds": 5},
         "livenessProbe": {"httpGet": {"path": "/healthz", **probe}, "periodSeconds": 10, "failureThreshold": 4, "timeoutSeconds": 5},
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_S}}},
         "resources": _resources(thing, profile),
         "securityContext": {
             "allowPrivilegeEscalation": False,

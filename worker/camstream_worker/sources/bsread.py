@@ -33,10 +33,12 @@ OPTIONS = {
     zmq.TCP_KEEPALIVE_IDLE: 2,
     zmq.TCP_KEEPALIVE_INTVL: 1,
     zmq.TCP_KEEPALIVE_CNT: 3,
+    # Tries of one connection that were lost on the way to an address that nobody served yet go the same way until it is given up.
+    zmq.CONNECT_TIMEOUT: 2000,
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 1000,
 }
-"""Times of reconnecting in milliseconds, of keep-alive in seconds."""
+"""Times of connecting in milliseconds, of keep-alive in seconds."""
 
 
 class Receiver:
