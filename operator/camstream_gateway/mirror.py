@@ -5,6 +5,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from camstream.spec.key import Key
@@ -23,6 +24,20 @@ MOST_GONE: Final = 256
 """Objects that are gone and of which it is still known how their workers ended."""
 
 
+@dataclass(slots=True, eq=False)
+class _Edit:
+    """An object that is being written."""
+
+    thing: Streaming
+    told: bool = False
+    """The store has told of it meanwhile: what it tells from then on is newer."""
+
+    def is_in(self, held: Held) -> bool:
+        found, wanted = held.thing, self.thing
+        same = Key.of(found) == Key.of(wanted) and found.metadata.annotations == wanted.metadata.annotations
+        return same and found.spec == wanted.spec
+
+
 class Mirror:
     """The objects of one store."""
 
@@ -31,6 +46,7 @@ class Mirror:
         self.gone: OrderedDict[str, ExitStatus | None] = OrderedDict()
         """How the workers of pipelines that are deleted ended, by external name; the newest last."""
         self._held: dict[Key, Held] = {}
+        self._edits: list[_Edit] = []
         self._changed = asyncio.Event()
         self._synced = asyncio.Event()
 
@@ -50,6 +66,8 @@ class Mirror:
                     if fresh is not None and event.held:
                         fresh[event.key] = event.held
                     self._put(event.key, event.held)
+                    for edit in self._edits:
+                        edit.told |= event.held is not None and edit.is_in(event.held)
             except Unavailable as error:
                 log.warning("%s", error)
             await asyncio.sleep(AGAIN_S)
@@ -79,10 +97,17 @@ class Mirror:
         :raises Refused: if it cannot be as asked
         :raises Unavailable: if the store cannot be reached
         """
-        await self.store.apply(thing)
-        old = self._held.get(Key.of(thing))
-        status = {"status": old.thing.status} if old else {}
-        self._put(Key.of(thing), Held(thing.model_copy(update=status), old.http_address if old else None))
+        edit = _Edit(thing)
+        self._edits.append(edit)
+        try:
+            await self.store.apply(thing)
+        finally:
+            self._edits.remove(edit)
+        if not edit.told:
+            # The news of it are still on their way.
+            old = self._held.get(Key.of(thing))
+            status = {"status": old.thing.status} if old else {}
+            self._put(Key.of(thing), Held(thing.model_copy(update=status), old.http_address if old else None))
 
     async def delete(self, key: Key) -> None:
         """:raises Unavailable: if the store cannot be reached"""

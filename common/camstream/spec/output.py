@@ -137,7 +137,8 @@ class Lifecycle(Spec):
         Rule(
             message="deleteWhenIdle needs mode OnDemand",
             holds=lambda lifecycle: not lifecycle.delete_when_idle or lifecycle.mode is LifecycleMode.ON_DEMAND,
-            cel="!self.deleteWhenIdle || self.mode == 'OnDemand'",
+            # Without has() the default of the whole would break it: that is looked at before its members have theirs.
+            cel="!(has(self.deleteWhenIdle) && self.deleteWhenIdle) || self.mode == 'OnDemand'",
         ),
     )
 
