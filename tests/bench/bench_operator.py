@@ -521,7 +521,7 @@ async def single(cluster: Cluster, count: int) -> Measurement:
     watched, bare = await cluster.namespace(), await cluster.namespace()
     bodies = [camera(f"n{i}", bare) for i in range(count)]
     manifests = requests_of(bodies, Settings(worker_image=IMAGE))
-    ours, trips = [], []
+    ours, by_hand = [], []
     with ending(Operator(cluster, watched)) as operator:
         await operator.ready(cluster.http)
         await operator.quiet(cluster.http)
@@ -532,30 +532,34 @@ async def single(cluster: Cluster, count: int) -> Measurement:
                 ours.append(await shown(deployments, f"cam-n{i}") - start)
             # Its status, too, or it would be written while the others are timed.
             await operator.until(cluster.http, "status", lambda found: found['status_writes_total{kind="Camera"}'] > i)  # noqa: B023
-            trips.append(await _two_round_trips(cluster, bodies[i], manifests))
-    medians = [statistics.median(times) * 1e3 for times in (ours, trips)]
-    raw = {"camstream p50 [ms]": round(medians[0], 2), "two round trips p50 [ms]": round(medians[1], 2)}
+            by_hand.append(await _by_hand(cluster, bodies[i], manifests))
+    medians = [statistics.median(times) * 1e3 for times in (ours, by_hand)]
+    raw = {"camstream p50 [ms]": round(medians[0], 2), "by hand p50 [ms]": round(medians[1], 2)}
     return Measurement(
         "one camera to its Deployment",
         "1 object",
         medians[0] / medians[1],
         goal=1.5,
         higher_is_better=False,
-        baseline="a camera created and seen, then a Deployment applied and seen",
+        baseline="the same requests in the same order, without an operator",
         raw=raw,
     )
 
 
-async def _two_round_trips(cluster: Cluster, body: Body, manifests: dict[str, list[list[str]]]) -> float:
+async def _by_hand(cluster: Cluster, body: Body, manifests: dict[str, list[list[str]]]) -> float:
+    """Create a camera and see it; apply its ConfigMap and Service, then its Deployment, and see that [s]."""
     name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
-    path, manifest = manifests[RESOURCES["Camera"].path(namespace, name)][2]
+    *before, deployment = manifests[RESOURCES["Camera"].path(namespace, name)][: len(CHILDREN)]
+
+    async def apply(request: list[str]) -> None:
+        # An owner that is not there does no harm: nothing collects garbage here.
+        await cluster.request("PATCH", f"{request[0]}?fieldManager=bench&force=true", json.loads(request[1]), APPLY)
+
     async with cluster.watching("Camera", namespace) as cameras, cluster.watching("Deployment", namespace) as deployments:
         start = time.perf_counter()
         await asyncio.gather(cluster.create(body), shown(cameras, name))
-        # An owner that is not there does no harm: nothing collects garbage here.
-        deployment = json.loads(manifest)
-        applied = cluster.request("PATCH", f"{path}?fieldManager=bench&force=true", deployment, APPLY)
-        await asyncio.gather(applied, shown(deployments, child_name(Key("Camera", namespace, name))))
+        await asyncio.gather(*(apply(request) for request in before))
+        await asyncio.gather(apply(deployment), shown(deployments, child_name(Key("Camera", namespace, name))))
         return time.perf_counter() - start
 
 

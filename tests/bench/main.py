@@ -27,9 +27,6 @@ ATTEMPTS = 3
 
 MODULES = ("bench_analysis", "bench_fit", "bench_pixels", "bench_geometry", "bench_hop", "bench_streams", "bench_page", "bench_operator")
 
-ONLY_BY_NAME = ("bench_operator",)
-"""Not measured on a quiet machine yet, so its goals stop nobody: run it with --only operator, or in the long form."""
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -44,7 +41,7 @@ def main() -> int:
     found: list[tuple[str, Measurement]] = []
     wrong: list[str] = []
     for name in MODULES:
-        if options.only not in name or (options.short and not options.only and name in ONLY_BY_NAME):
+        if options.only not in name:
             continue
         print(f"{name}: {importlib.import_module(name).__doc__.splitlines()[0]}", flush=True)
         try:
