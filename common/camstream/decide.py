@@ -64,6 +64,10 @@ class Seen:
     """Where clients find the stream."""
     external_address: str | None = None
     """The same from outside the cluster."""
+    replicas: int | None = None
+    """Workers that there are; of pipelines only."""
+    selector: str | None = None
+    """Labels of their pods."""
 
 
 def decide_status(
@@ -86,7 +90,9 @@ def decide_status(
         "phase": _phase(thing, config, seen),
         "conditions": _conditions(findings, previous, thing.metadata.generation, now),
         "input": report.input.address if report else previous.input,
-        "stream": StreamStatus(address=seen.address, external_address=seen.external_address, mode=thing.spec.output.mode),
+        "stream": StreamStatus(
+            address=_address(thing, seen, previous), external_address=seen.external_address, mode=thing.spec.output.mode
+        ),
         "image": report.image if report else previous.image,
         "clients": report.clients if report else None,
         "config": ConfigStatus(
@@ -96,7 +102,12 @@ def decide_status(
         "worker": seen.worker.model_copy(update={"last_exit": seen.exit or previous.worker.last_exit}),
     }
     if isinstance(previous, PipelineStatus):
-        update["background"] = report.background if report else None
+        update |= {
+            "background": report.background if report else None,
+            "script": report.script if report else None,
+            "replicas": seen.replicas,
+            "selector": seen.selector,
+        }
     return previous.model_copy(update=update)
 
 
@@ -117,7 +128,7 @@ def headline(status: StreamingStatus) -> str:
 
 def stopped(thing: Camera | Pipeline) -> bool:
     """Whether the object asks for no worker."""
-    return thing.spec.lifecycle.mode is LifecycleMode.STOPPED
+    return thing.spec.lifecycle.mode is LifecycleMode.STOPPED or (isinstance(thing, Pipeline) and thing.spec.replicas == 0)
 
 
 def completed(thing: Camera | Pipeline, config: WorkerConfig, previous: CameraStatus | PipelineStatus) -> bool:
@@ -128,6 +139,13 @@ def completed(thing: Camera | Pipeline, config: WorkerConfig, previous: CameraSt
 def wanted_background(thing: Camera | Pipeline) -> Background | None:
     """The background that the object asks for."""
     return thing.spec.background if isinstance(thing, Camera) else thing.spec.processing.background
+
+
+def _address(thing: Camera | Pipeline, seen: Seen, previous: CameraStatus | PipelineStatus) -> str | None:
+    """Where clients find the stream; of one that writes a file or sends to a FanIn, what its worker says."""
+    if seen.address or thing.spec.output.is_listening:
+        return seen.address
+    return seen.report.stream.address if seen.report else previous.stream.address
 
 
 def _phase(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Seen) -> Phase:
@@ -162,6 +180,8 @@ def _findings(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: 
     }
     if wanted_background(thing) is not None:
         found[ConditionType.BACKGROUND_LOADED] = _background_loaded(thing, config, seen.report, asleep)
+    if isinstance(thing, Pipeline) and thing.spec.script is not None:
+        found[ConditionType.SCRIPT_RUNS] = _script_runs(seen.report, asleep)
     found[ConditionType.READY] = _ready(seen.report, asleep)
     if seen.paused:
         found[ConditionType.RECONCILIATION_PAUSED] = Finding(TRUE, "AnnotationSet", f"edits wait; remove the annotation {PAUSE} to go on")
@@ -170,8 +190,10 @@ def _findings(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: 
 
 def _asleep(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Seen) -> Finding | None:
     """Why no worker answers, or None where one does."""
-    if stopped(thing):
+    if thing.spec.lifecycle.mode is LifecycleMode.STOPPED:
         return Finding(FALSE, "Stopped", "stopped on request; set spec.lifecycle.mode to Always to start it")
+    if stopped(thing):
+        return Finding(FALSE, "Stopped", "scaled to no worker; set spec.replicas to 1 or more to start it")
     if seen.idle:
         return Finding(FALSE, "Idle", "nobody reads it; it starts when it is asked for")
     if seen.report is not None:
@@ -236,6 +258,12 @@ def _background_loaded(
     if isinstance(config, WorkerConfig) and config.background is not None and used.sha256 != config.background.sha256:
         return Finding(FALSE, "Outdated", f"still uses background {used.name!r} instead of {config.background.name!r}")
     return Finding(TRUE, "Loaded", f"background {used.name!r}")
+
+
+def _script_runs(report: WorkerReport | None, asleep: Finding | None) -> Finding:
+    if asleep or report is None or report.script is None:
+        return Finding(UNKNOWN, asleep.reason if asleep else "NotRunning")
+    return Finding(FALSE, "ScriptError", report.script.error) if report.script.error else Finding(TRUE, "Runs")
 
 
 def _ready(report: WorkerReport | None, asleep: Finding | None) -> Finding:

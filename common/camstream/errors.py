@@ -19,6 +19,7 @@
     ├── FrameError              one frame cannot be processed; the next one may be
     │   ├── ShapeMismatch       two arrays that must agree do not
     │   └── ScriptError         a user's own code cannot be loaded, raises, or gives what cannot be sent
+    │       └── ScriptTimeout   it does not come back; only a new process gets rid of it
     ├── BackgroundError         a background is missing, damaged or of the wrong shape
     └── SourceError             a source cannot deliver
         └── SourceTimeout       a source was silent for longer than allowed
@@ -93,6 +94,10 @@ class ShapeMismatch(FrameError):  # noqa: N818
 
 class ScriptError(FrameError):
     """A user's own code cannot be loaded, raises, or gives what cannot be sent."""
+
+
+class ScriptTimeout(ScriptError):  # noqa: N818
+    """A user's own code does not come back; only a new process gets rid of it."""
 
 
 class BackgroundError(CamstreamError):

@@ -37,11 +37,16 @@ class Timestamp(NamedTuple):
         return self.sec * 1_000_000_000 + self.ns
 
 
+NO_IMAGE: Image = np.empty((0, 0), np.uint8)
+"""In frames of streams that need not have images."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One image of a source, with what came with it.
 
-    A camera's source gives the raw image and no axes; the stream that a pipeline reads has both.
+    A camera's source gives the raw image and no axes; the stream that a pipeline reads has both. Where any channels are read, they
+    all are in ``channels``, and there is no image.
     """
 
     pulse_id: int
@@ -51,3 +56,8 @@ class Frame:
     y_axis: Axis | None = None
     channels: Mapping[str, Any] = field(default_factory=dict)
     """Everything else that the message held, by channel name."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its arrays [bytes]."""
+        return self.image.nbytes + sum(value.nbytes for value in self.channels.values() if isinstance(value, np.ndarray))

@@ -11,8 +11,9 @@ from camstream.names import WAKE
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
+from camstream.spec.pipeline import PipelineType
 from camstream.spec.report import WorkerReport
-from camstream.spec.worker import Objects, referred_key
+from camstream.spec.worker import Objects, merged_key, referred_key
 
 STARTING_S = 60.0
 """A worker that tells nothing is given this time to begin, or to go on, before it counts as idle."""
@@ -41,7 +42,7 @@ def awake(objects: Objects, activities: Mapping[Key, Activity], now: datetime) -
     reached = list(found)
     while reached:
         thing = objects[reached.pop()]
-        for read in _reads(thing):
+        for read in _reads(thing, objects):
             if read in objects and read not in found and _may_run(objects[read]):
                 found.add(read)
                 reached.append(read)
@@ -84,9 +85,19 @@ def _may_run(thing: Camera | Pipeline) -> bool:
     return thing.spec.lifecycle.mode is not LifecycleMode.STOPPED
 
 
-def _reads(thing: Camera | Pipeline) -> list[Key]:
-    key = referred_key(thing) if isinstance(thing, Pipeline) else None
-    return [key] if key else []
+def _reads(thing: Camera | Pipeline, objects: Objects) -> list[Key]:
+    """Whose messages an object gets: those that it reads and, of a FanIn, those that send to it."""
+    if isinstance(thing, Camera):
+        return []
+    found = [key for key in (referred_key(thing), merged_key(thing)) if key is not None]
+    if thing.spec.type is PipelineType.FAN_IN:
+        found += [key for key, other in objects.items() if isinstance(other, Pipeline) and _sends_to(other, thing)]
+    return found
+
+
+def _sends_to(sender: Pipeline, receiver: Pipeline) -> bool:
+    to = sender.spec.output.pipeline
+    return to is not None and (sender.metadata.namespace, to.name) == (receiver.metadata.namespace, receiver.name)
 
 
 def _time(text: object) -> datetime | None:

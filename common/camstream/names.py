@@ -37,4 +37,6 @@ READ_ONLY: Final = f"{GROUP}/read-only"
 OTHER_KEYS: Final = f"{GROUP}/cam-server-keys"
 """Annotation: JSON of what a configuration of cam_server says that has no place in a spec."""
 STREAM_PORT: Final = 9999
+GATHER_PORT: Final = 9998
+"""Where a FanIn listens for those that send to it."""
 HTTP_PORT: Final = 8080

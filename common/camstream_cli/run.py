@@ -24,6 +24,7 @@ from camstream_cli.local.supervisor import Supervisor
 
 BACKGROUNDS = Path("~/.local/share/camstream/backgrounds")
 SCRIPTS = Path("~/.local/share/camstream/scripts")
+FILES = Path("~/.local/share/camstream/files")
 
 TELL_S = 0.5
 """How often the table and the state file are made anew."""
@@ -58,6 +59,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--backgrounds", type=Path, default=BACKGROUNDS, metavar="DIR", help=f"folder of backgrounds (default: {BACKGROUNDS})"
     )
+    parser.add_argument("--files", type=Path, default=FILES, metavar="DIR", help=f"folder for the files of output.file (default: {FILES})")
     parser.add_argument("--duration", type=float, metavar="SECONDS", help="stop by itself after this time")
     parser.add_argument(
         "--no-table", action="store_true", help="one line per change instead of a table; so it is where there is no terminal"
@@ -122,10 +124,10 @@ async def _supervise(args: argparse.Namespace, manifests: Followed, desired: Des
         loop.call_later(args.duration, stop.set)
     backgrounds = BackgroundFolder(args.backgrounds.expanduser())
     with run_folder(state_directory()) as folder, contextlib.closing(Ports(args.host)) as ports:
-        supervisor = Supervisor(folder, ports, backgrounds, args.log_level)
+        supervisor = Supervisor(folder, ports, backgrounds, args.log_level, args.files.expanduser())
 
         def changed() -> None:
-            supervisor.apply(desired.objects)
+            supervisor.apply(desired.objects, manifests.config_maps)
 
         def edited() -> None:
             desired.use_files(manifests.objects)

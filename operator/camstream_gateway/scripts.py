@@ -18,7 +18,8 @@ class ScriptFolder:
     """The folder. All methods block; call them in a thread."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        # Workers are told where their scripts are: from wherever they look.
+        self.folder = folder.absolute()
 
     def libraries(self) -> "ScriptFolder":
         return ScriptFolder(self.folder / LIBRARIES)

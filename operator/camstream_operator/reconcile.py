@@ -14,14 +14,14 @@ from pydantic import ValidationError
 from camstream.decide import FALSE, TRUE, Finding, completed, decide_invalid, decide_status, stopped
 from camstream.errors import NameConflict, SpecError
 from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE
-from camstream.resolve import resolve
+from camstream.resolve import Addresses, resolve
 from camstream.spec.base import problems
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
 from camstream.spec.status import CameraStatus, ConditionType, Phase, PipelineStatus
 from camstream.spec.worker import WorkerConfig
-from camstream_operator.build.children import PLACE, build_children
-from camstream_operator.build.names import CONFIG, IDENTITY, child_name, stream_address
+from camstream_operator.build.children import build_children, place_of
+from camstream_operator.build.names import CONFIG, IDENTITY, child_name, gather_address, stream_address
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError
 from camstream_operator.cluster.recorder import Recorder
 from camstream_operator.cluster.reports import Reports
@@ -103,8 +103,9 @@ class Reconciler:
                 f"delete one of them, and create it with another spec.externalName"
             )
         try:
+            addresses = Addresses(stream=lambda other: stream_address(self._store.objects[other]), gather=gather_address)
             # There is no store of backgrounds on a cluster yet: the status says that there is none.
-            return resolve(thing, self._store.objects, PLACE, lambda other: stream_address(self._store.objects[other]), None)
+            return resolve(thing, self._store.objects, place_of(thing, self._settings), addresses, None)
         except SpecError as error:
             return error
         except ValidationError as error:

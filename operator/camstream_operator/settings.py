@@ -48,6 +48,8 @@ class WorkerClass(Spec):
     """As in a pod: recorded files to replay, for example."""
     volume_mounts: list[dict[str, JsonValue]] = []
     """As in a container."""
+    files_folder: str | None = None
+    """Below which folder pipelines may write files (``output.file``); one of the volumes. None: nowhere."""
     namespaces: list[str] = []
     """Where it may be used. Empty: everywhere."""
 

@@ -38,8 +38,8 @@ class Entry:
     """The object of ours that it belongs to: itself, or what its labels say."""
     external: Key | None = None
     """Of a camera or pipeline: its external name (in the place of the name)."""
-    reads: Key | None = None
-    """Of a pipeline: what it reads, there or not."""
+    reads: frozenset[Key] = frozenset()
+    """Of a pipeline: what it refers to, there or not."""
     told: int = 0
     """The generation that its status is about; 0: it has no status."""
 
@@ -63,7 +63,7 @@ class Store:
     def __init__(self) -> None:
         self._entries: dict[Key, Entry] = {}
         self._readers = Index()
-        """Pipelines, by what they read: there or not."""
+        """Pipelines, by what they refer to: there or not."""
         self._names = Index()
         """Objects, by their external name (in the place of the name)."""
         self._pods = Index()
@@ -89,7 +89,7 @@ class Store:
             return set()
         entry = Entry(version, metadata["uid"], metadata.get("generation", 0), _compact(kind, found), _owner(key, metadata))
         if kind in STREAMING:
-            entry.external, entry.reads = _external(key, found), _read_by(key, found)
+            entry.external, entry.reads = _external(key, found), _referred_by(key, found)
             entry.told = (found.get("status") or {}).get("observedGeneration") or 0
         self._entries[key] = entry
         if old is not None and old.body == entry.body and old.uid == entry.uid:
@@ -138,8 +138,8 @@ class Store:
                 change(self._pods, entry.owner, key)
             if entry.external:
                 change(self._names, entry.external, key)
-            if entry.reads:
-                change(self._readers, entry.reads, key)
+            for other in entry.reads:
+                change(self._readers, other, key)
 
     # ------------------------------------------------------------------ questions
 
@@ -233,12 +233,13 @@ def _external(key: Key, body: Body) -> Key:
     return Key(key.kind, key.namespace, _text(body, "spec", "externalName") or key.name)
 
 
-def _read_by(key: Key, body: Body) -> Key | None:
-    for kind in STREAMING:
-        name = _text(body, "spec", "input", kind.lower(), "name")
-        if key.kind == "Pipeline" and name:
-            return Key(kind, key.namespace, name)
-    return None
+def _referred_by(key: Key, body: Body) -> frozenset[Key]:
+    """What a pipeline reads, merges and sends to, there or not."""
+    if key.kind != "Pipeline":
+        return frozenset()
+    places = [(kind, _text(body, "spec", part, kind.lower(), "name")) for part in ("input", "merge") for kind in STREAMING]
+    places.append(("Pipeline", _text(body, "spec", "output", "pipeline", "name")))
+    return frozenset(Key(kind, key.namespace, name) for kind, name in places if name)
 
 
 def _text(body: Any, *path: str) -> str | None:

@@ -34,11 +34,11 @@ from waiting import wait_for
 
 from camstream.decide import decide_status
 from camstream.names import API_VERSION
-from camstream.resolve import resolve
+from camstream.resolve import Addresses, resolve
 from camstream.spec import KINDS, Camera, Pipeline
 from camstream.spec.key import Key
-from camstream_operator.build.children import PLACE, build_children
-from camstream_operator.build.names import child_name, stream_address
+from camstream_operator.build.children import build_children, place_of
+from camstream_operator.build.names import child_name, gather_address, stream_address
 from camstream_operator.cluster.api import RESOURCES
 from camstream_operator.decide.drift import difference
 from camstream_operator.decide.seen import see
@@ -96,8 +96,9 @@ def requests_of(bodies: Sequence[Body], settings: Settings) -> dict[str, list[li
         assert isinstance(thing, (Camera, Pipeline))
         things[Key.of(thing)] = thing
     found = {}
+    addresses = Addresses(stream=lambda other: stream_address(things[other]), gather=gather_address)
     for key, thing in things.items():
-        config = resolve(thing, things, PLACE, lambda other: stream_address(things[other]), None)
+        config = resolve(thing, things, place_of(thing, settings), addresses, None)
         children = build_children(thing, config, settings, running=True)
         seen = see(thing, config, [], children[2], children[1], lambda _: None, lambda _: False, None, False)
         status = decide_status(thing, config, seen, thing.status, datetime.now(UTC))

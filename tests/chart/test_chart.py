@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from waiting import wait_for
 
 from camstream import __version__
-from camstream.names import HTTP_PORT, STREAM_PORT
+from camstream.names import GATHER_PORT, HTTP_PORT, STREAM_PORT
 from camstream.spec import parse_object
 from camstream.spec.key import Key
 from camstream_cli.local.state import running
@@ -191,6 +191,7 @@ def test_every_field_of_the_settings_reaches_the_operator(tmp_path: Path) -> Non
         "env": [{"name": "EPICS_CA_ADDR_LIST", "value": "172.16.0.255: yes"}],
         "volumes": [{"name": "records", "persistentVolumeClaim": {"claimName": "records"}}],
         "volumeMounts": [{"name": "records", "mountPath": "/records", "readOnly": True}],
+        "filesFolder": "/records/files",
         "namespaces": ["gun"],
     }
     settings = operator_settings(
@@ -363,8 +364,11 @@ def test_streams_are_for_anybody_and_status_for_the_operator_alone() -> None:
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= WORKER.items()
     assert policy["spec"]["policyTypes"] == ["Ingress"]
     allowed = ingress(policy)
-    assert set(allowed) == {STREAM_PORT, HTTP_PORT}
+    assert set(allowed) == {STREAM_PORT, GATHER_PORT, HTTP_PORT}
     assert allowed[STREAM_PORT] is None
+    [worker] = allowed[GATHER_PORT]
+    assert worker.keys() == {"podSelector"}
+    assert worker["podSelector"]["matchLabels"].items() <= WORKER.items()
     [peer] = allowed[HTTP_PORT]
     assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}
     assert peer["podSelector"]["matchLabels"].items() <= operator_pod()["metadata"]["labels"].items()

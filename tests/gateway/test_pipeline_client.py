@@ -395,3 +395,48 @@ def test_scripts_and_libraries_are_stored_listed_read_and_deleted(
     assert pipe.get_user_lib("smooth.py") == "factor = 2\n"
     pipe.delete_lib("smooth.py")
     assert pipe.get_libs() == []
+
+
+SCRIPT = """
+from smoothing import FACTOR
+
+def process_image(image, pulse_id, timestamp, x_axis, y_axis, parameters, bsdata):
+    return {"brightest": int(image.max()), "factor": FACTOR * VERSION, "mine": parameters["my_key"]}
+
+VERSION = 1
+"""
+
+
+def test_uploaded_script_becomes_the_function_of_an_instance_and_is_loaded_anew_when_it_changes(clients: Clients, tmp_path: Path) -> None:
+    pipe = clients.pipe
+    pipe.set_lib("smoothing.py", "FACTOR = 10\n")
+    (tmp_path / "mine.py").write_text(SCRIPT)
+    name, address = pipe.create_instance_from_config(CONFIG | {"my_key": 7})
+    with reader(address) as stream:
+        pipe.set_function_script(name, str(tmp_path / "mine.py"))
+        assert pipe.get_instance_config(name)["function"] == "mine.py"
+        message = wait_for("the script", lambda: (m := stream.message()) and "factor" in m.values and m)
+        assert (message.values["factor"], message.values["mine"]) == (10, 7)
+        (tmp_path / "mine.py").write_text(SCRIPT.replace("VERSION = 1", "VERSION = 2"))
+        pipe.set_function_script(name, str(tmp_path / "mine.py"))
+        wait_for("the new version", lambda: stream.message().values["factor"] == 20)
+        pipe.set_instance_config(name, {"my_key": 8})
+        wait_for("the parameter", lambda: stream.message().values["mine"] == 8)
+    pipe.stop_instance(name)
+    pipe.delete_lib("smoothing.py")
+
+
+@pytest.mark.parametrize("function", ["nowhere", "nowhere.py", "/etc/passwd", "../manifests/objects.yaml"])
+def test_function_that_is_no_script_of_the_server_is_refused(clients: Clients, function: str) -> None:
+    with pytest.raises(ValueError, match="is no script of this server; upload it first"):
+        clients.pipe.create_instance_from_config(CONFIG | {"function": function})
+
+
+def test_other_types_of_pipelines_run_too(clients: Clients) -> None:
+    pipe = clients.pipe
+    camera = clients.cam.get_instance_stream("simulation")
+    name, address = pipe.create_instance_from_config({"pipeline_type": "stream", "input_stream": camera, "include": ["width", "height"]})
+    with reader(address) as stream:
+        assert set(stream.message().values) == {"width", "height"}
+    assert pipe.get_instance_config(name)["pipeline_type"] == "stream"
+    pipe.stop_instance(name)

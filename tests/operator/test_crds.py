@@ -2,15 +2,17 @@
 
 import json
 import subprocess
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from api_server import Answer, ApiServer, binary, install_crds
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from camstream.spec import KINDS, parse_object
+from camstream.spec.base import Rule
 
 ROOT = Path(__file__).parents[2]
 API = "/apis/camstream.dev/v1alpha1"
@@ -118,6 +120,80 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "averaging and accumulate depend on the order of frames; set threads to 1",
         "spec",
     ),
+    "pipeline without an input": (
+        "Pipeline",
+        {},
+        "input is needed, unless type is Custom, Script or FanIn, which have none",
+        "spec",
+    ),
+    "fan-in with an input": (
+        "Pipeline",
+        {**PIPELINE, "type": "FanIn"},
+        "input is needed, unless type is Custom, Script or FanIn, which have none",
+        "spec",
+    ),
+    "custom without a script": ("Pipeline", {"type": "Custom"}, "types Custom and Script need a script", "spec"),
+    "script in a fan-out": (
+        "Pipeline",
+        {**PIPELINE, "type": "FanOut", "script": {"source": "pass"}, "output": {"mode": "Push"}},
+        "a script runs in pipelines of the types Processing, Stream, Custom and Script only",
+        "spec",
+    ),
+    "merge in a store": (
+        "Pipeline",
+        {**PIPELINE, "type": "Store", "merge": {"address": "tcp://a:1"}, "output": {"mode": "Push"}},
+        "only pipelines of the types Processing and Stream merge a second stream",
+        "spec",
+    ),
+    "fan-out to everybody": (
+        "Pipeline",
+        {**PIPELINE, "type": "FanOut"},
+        "types Store and FanOut hand each message to one reader; set output.mode to Push",
+        "spec",
+    ),
+    "replicas of one stream": (
+        "Pipeline",
+        {**PIPELINE, "replicas": 2},
+        "replicas above 1 need input.mode Pull: several readers of a Pub stream would all send the same",
+        "spec",
+    ),
+    "replicas without an input": (
+        "Pipeline",
+        {"type": "FanIn", "replicas": 2},
+        "replicas above 1 need input.mode Pull: several readers of a Pub stream would all send the same",
+        "spec",
+    ),
+    "merge of nothing": ("Pipeline", {**PIPELINE, "merge": {}}, "set exactly one of camera, pipeline, address; found none", "spec.merge"),
+    "script in two places": (
+        "Pipeline",
+        {**PIPELINE, "script": {"source": "pass", "module": "a"}},
+        "set exactly one of source, configMap, file, module; found source module",
+        "spec.script",
+    ),
+    "output to two places": (
+        "Pipeline",
+        {**PIPELINE, "output": {"mode": "Push", "connect": "tcp://a:1", "pipeline": {"name": "b"}}},
+        "set at most one of connect, pipeline and file",
+        "spec.output",
+    ),
+    "output of everything to a pipeline": (
+        "Pipeline",
+        {**PIPELINE, "output": {"pipeline": {"name": "b"}}},
+        "output.pipeline needs mode Push",
+        "spec.output",
+    ),
+    "node port without its type": (
+        "Camera",
+        {**CAMERA, "output": {"service": {"nodePort": 30000}}},
+        "nodePort needs type NodePort",
+        "spec.output.service",
+    ),
+    "file outside of its folder": (
+        "Pipeline",
+        {**PIPELINE, "output": {"file": {"path": "../beam"}}},
+        NO_RULE,
+        "spec.output.file.path in body should match",
+    ),
     "background id with a slash": (
         "Camera",
         {**CAMERA, "background": {"name": "../other"}},
@@ -155,6 +231,28 @@ def test_refused_by_the_api_server_and_by_the_model(create: Any, kind: str, spec
         # As strict as an API server: a text is no number.
         KINDS[kind].model_validate_json(json.dumps(make(kind, spec)), strict=True)
     assert rule in str(raised.value)
+
+
+def _rules(model: type[BaseModel]) -> Iterator[Rule]:
+    """Of a model and of all models in it."""
+    yield from getattr(model, "rules", ())
+    for info in model.model_fields.values():
+        for inner in _models(info.annotation):
+            yield from _rules(inner)
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _models(inner)
+
+
+def test_every_rule_between_fields_is_tried() -> None:
+    specs = [model for kind in KINDS.values() for model in _models(kind.model_fields["spec"].annotation)]
+    rules = {rule.message for spec in specs for rule in _rules(spec)}
+    assert len(rules) > 10
+    assert {message for message in rules if not any(row[2].startswith(message) for row in REFUSED.values())} == set()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -257,6 +355,17 @@ def test_status_is_a_subresource_that_does_not_count_as_a_generation(server: Api
     assert answer.status == 200, answer.message
     assert answer.body["status"] == status
     assert answer.body["metadata"]["generation"] == 1
+
+
+def test_replicas_are_set_by_the_scale_subresource(server: ApiServer, create: Any) -> None:
+    made = create(make("Pipeline", {"input": {"address": "tcp://a:1", "mode": "Pull"}}))
+    assert made.status == 201, made.message
+    scale = server.request("GET", f"{path('Pipeline')}/demo/scale").body
+    assert scale["spec"]["replicas"] == 1
+    scale["spec"]["replicas"] = 3
+    answer = server.request("PUT", f"{path('Pipeline')}/demo/scale", scale)
+    assert answer.status == 200, answer.message
+    assert server.request("GET", f"{path('Pipeline')}/demo").body["spec"]["replicas"] == 3
 
 
 def test_conditions_are_merged_by_type(server: ApiServer, create: Any) -> None:

@@ -10,12 +10,10 @@ import bsread
 import numpy as np
 import pytest
 import zmq
-from ports import free_port
+from feeds import Feed
 from workers import WorkerProcess, camera, pipeline, reader, simulation, store_background, worker
 
-from camstream.frame import Timestamp
 from camstream.spec.source import SimulationSource
-from camstream.wire import Encoder
 from camstream_worker.sources.simulation import BeamSimulation
 
 DEFAULT = [
@@ -55,35 +53,6 @@ def chain(folder: Path, source: dict[str, Any] | None = None, **spec: Any) -> It
     """A simulated camera and a pipeline that reads it."""
     with worker(folder, camera(source or simulation(160, 120, 50))) as cam, worker(folder, pipeline(cam.address, **spec)) as pipe:
         yield cam, pipe
-
-
-class Feed:
-    """A camera stream that this test sends itself, frame by frame."""
-
-    def __init__(self, kind: int = zmq.PUSH) -> None:
-        self.address = f"tcp://127.0.0.1:{free_port()}"
-        self._context = zmq.Context()
-        self._socket = self._context.socket(kind)
-        self._socket.sndhwm = 10_000
-        self._socket.bind(self.address)
-        self._encoder = Encoder()
-
-    def send(self, pulse_id: int, image: np.ndarray[Any, Any] | None = None, **channels: Any) -> None:
-        if image is None:
-            image = np.full((12, 16), pulse_id % 1000, np.uint16)
-        values = {
-            "image": image,
-            "x_axis": np.arange(image.shape[1], dtype=np.float32),
-            "y_axis": np.arange(image.shape[0], dtype=np.float32),
-        }
-        self.send_channels(pulse_id, values | channels)
-
-    def send_channels(self, pulse_id: int, values: dict[str, Any]) -> None:
-        self._socket.send_multipart(self._encoder.encode(values, pulse_id, Timestamp(1_700_000_000, pulse_id)))
-
-    def close(self) -> None:
-        self._socket.close(0)
-        self._context.term()
 
 
 @pytest.fixture

@@ -27,6 +27,13 @@ MISSING: Final = "missing"
 SMALL: Final = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
 """Of workers: many of them fit on two nodes."""
 
+FILES: Final = {
+    "volumes": [{"name": "files", "emptyDir": {}}],
+    "volumeMounts": [{"name": "files", "mountPath": "/files"}],
+    "filesFolder": "/files",
+}
+"""Where workers may write files."""
+
 QUIET_S: Final = 6.0
 """[s] Without a change for so long, it is quiet: the operator asks every worker three times meanwhile."""
 FROM_APPLY_TO_READY_S: Final = 120.0
@@ -86,7 +93,7 @@ class Installation:
         :param values: of the chart, as in ``operator__replicas=3``
         """
         classes = [
-            {"name": "default", "resources": SMALL},
+            {"name": "default", "resources": SMALL, **FILES},
             {"name": MISSING, "image": missing_image or f"{self._images.worker.repository}:does-not-exist", "resources": SMALL},
         ]
         given = self._values | {"workerClasses": classes} | {name.replace("__", "."): value for name, value in values.items()}

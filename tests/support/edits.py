@@ -15,7 +15,7 @@ from camstream.spec.base import ROLLOUT, Change, Spec, change_of
 
 Document = dict[str, Any]
 
-CANDIDATES: list[Any] = [True, False, 2, 3, 0.5, 30000, "other", "tcp://other:5555", "500m", "300Mi", ["other"]]
+CANDIDATES: list[Any] = [True, False, 2, 3, 0.5, 30000, "other", "tcp://other:5555", "500m", "300Mi", ["other"], {"other": 2}]
 """Some value in here is right for every field, and another one than before."""
 
 SPECS: list[tuple[type[Camera] | type[Pipeline], Document]] = [
@@ -26,6 +26,13 @@ SPECS: list[tuple[type[Camera] | type[Pipeline], Document]] = [
     (Pipeline, {"input": {"camera": {"name": "gun"}}}),
     (Pipeline, {"input": {"pipeline": {"name": "first"}}}),
     (Pipeline, {"input": {"address": "tcp://sender:9999"}}),
+    (Pipeline, {"input": {"address": "tcp://sender:9999"}, "merge": {"camera": {"name": "second"}}}),
+    (Pipeline, {"input": {"address": "tcp://sender:9999"}, "merge": {"pipeline": {"name": "second"}}}),
+    (Pipeline, {"input": {"address": "tcp://sender:9999"}, "merge": {"address": "tcp://second:9999"}}),
+    (Pipeline, {"input": {"address": "tcp://sender:9999"}, "script": {"source": "pass"}}),
+    (Pipeline, {"input": {"address": "tcp://sender:9999"}, "script": {"configMap": {"name": "scripts"}}}),
+    (Pipeline, {"input": {"address": "tcp://sender:9999"}, "script": {"file": "/script.py"}}),
+    (Pipeline, {"input": {"address": "tcp://sender:9999"}, "script": {"module": "installed"}}),
 ]
 """One spec for each member of the unions."""
 
@@ -37,6 +44,10 @@ BEFORE: dict[str, Any] = {
     "geometry.regionOfInterest": REGION,
     "processing.regionOfInterest": REGION,
     "selection.pulseIds": {"first": 1},
+    "merge": {"address": "tcp://second:9999"},
+    "script": {"source": "pass"},
+    "output.pipeline": {"name": "gathered"},
+    "output.file": {"path": "run"},
 }
 """What must be there so that a part can be."""
 
@@ -108,6 +119,8 @@ def _with_parents(spec: Document, path: tuple[str, ...]) -> Document:
         _set(document, ("output", "service", "type"), "NodePort")
     if path == ("lifecycle", "deleteWhenIdle"):
         _set(document, ("lifecycle", "mode"), "OnDemand")
+    if path[:2] == ("output", "pipeline"):
+        _set(document, ("output", "mode"), "Push")
     for length in range(1, len(path)):
         parent = path[:length]
         if parent == ("processing", "slices"):

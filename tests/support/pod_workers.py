@@ -9,11 +9,12 @@ from typing import Any
 from aiohttp import web
 
 from camstream.names import HTTP_PORT
-from camstream.resolve import resolve
+from camstream.resolve import Addresses, resolve
 from camstream.spec import Camera
 from camstream.spec.report import ConfigReport, InputReport, WorkerReport
 from camstream.spec.status import ImageStatus, Phase, StreamStatus
-from camstream_operator.build.children import PLACE
+from camstream_operator.build.children import place_of
+from camstream_operator.settings import Settings
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def running_worker(address: str, report: dict[str, WorkerReport]) -> Iterator[No
 def report_of(camera: dict[str, Any]) -> WorkerReport:
     """Of a worker that runs with the newest configuration."""
     thing = Camera.model_validate(camera)
-    digest = resolve(thing, {}, PLACE, lambda _: "", None).digest()
+    digest = resolve(thing, {}, place_of(thing, Settings(worker_image="worker")), Addresses(str, str), None).digest()
     return WorkerReport(
         kind="Camera",
         name=thing.name,

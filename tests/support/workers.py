@@ -170,8 +170,8 @@ def simulation(width: int = 64, height: int = 48, rate: float = 50, **more: Any)
 
 
 @contextmanager
-def reader(address: str, kind: int = zmq.SUB, hwm: int = 100) -> Iterator["Reader"]:
-    found = Reader(address, kind, hwm)
+def reader(address: str, kind: int = zmq.SUB, hwm: int = 100, *, listen: bool = False) -> Iterator["Reader"]:
+    found = Reader(address, kind, hwm, listen)
     try:
         yield found
     finally:
@@ -180,15 +180,15 @@ def reader(address: str, kind: int = zmq.SUB, hwm: int = 100) -> Iterator["Reade
 
 
 class Reader:
-    """A client of a stream."""
+    """A client of a stream, or one that a stream is sent to."""
 
-    def __init__(self, address: str, kind: int, hwm: int) -> None:
+    def __init__(self, address: str, kind: int, hwm: int, listen: bool) -> None:
         self.context = zmq.Context()
         self.socket = self.context.socket(kind)
         self.socket.rcvhwm = hwm
         if kind == zmq.SUB:
             self.socket.subscribe(b"")
-        self.socket.connect(address)
+        (self.socket.bind if listen else self.socket.connect)(address)
         self.decoder = Decoder()
 
     def parts(self, timeout_s: float = 15.0) -> list[bytes]:

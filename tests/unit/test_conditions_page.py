@@ -37,6 +37,7 @@ COMPUTED = {
     ("_config_applied", "asleep.reason if asleep else 'NotRunning'"): {"NotRunning"},
     ("_input_connected", "asleep.reason if asleep else 'NotRunning'"): {"NotRunning"},
     ("_background_loaded", "asleep.reason if asleep else 'NotRunning'"): {"NotRunning"},
+    ("_script_runs", "asleep.reason if asleep else 'NotRunning'"): {"NotRunning"},
     ("_ready", "report.phase.value"): {Phase.STARTING.value, Phase.WAITING.value, Phase.FAILED.value, Phase.COMPLETED.value},
     # Of a pod that was ended: Kubernetes' own word, most often this one.
     ("obstacle_of_pod", "reason"): {"Evicted", "Failed"},

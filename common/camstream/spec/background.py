@@ -6,7 +6,7 @@ from pydantic import Field
 
 from camstream.spec.base import IMMUTABLE, Spec
 from camstream.spec.fields import Positive
-from camstream.spec.pipeline import Reference
+from camstream.spec.output import Reference
 
 
 class BackgroundSpec(Spec):

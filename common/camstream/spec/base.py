@@ -133,6 +133,9 @@ def changes(old: Spec, new: Spec, around: Change = ROLLOUT, prefix: str = "") ->
         change, path = change_of(type(old), name, around), f"{prefix}{info.alias or name}"
         if isinstance(before, Spec) and type(before) is type(after):
             yield from changes(before, after, change, path + ".")
+        elif any(isinstance(part, Spec) and fixed_part(part, change) for part in (before, after)):
+            # A part comes or goes with something in it that a running worker cannot take over.
+            yield ChangedField(path=path, change=change if change in FIXED else ROLLOUT)
         else:
             yield ChangedField(path=path, change=change)
 

@@ -39,7 +39,7 @@ def definition(kind: type[Camera] | type[Pipeline] | type[Background]) -> Schema
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}} | SCALE.get(kind.__name__, {}),
                     "additionalPrinterColumns": COLUMNS[kind.__name__],
                     "selectableFields": [{"jsonPath": path} for path in SELECTABLE[kind.__name__]],
                     "schema": {"openAPIV3Schema": _object(kind)},
@@ -111,6 +111,7 @@ ORDER: Final = (
     "maxLength",
     "pattern",
     "maxItems",
+    "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-validations",
@@ -154,6 +155,16 @@ COLUMNS: Final[dict[str, list[Schema]]] = {
         _column("Message", _condition("Ready", "message"), wide=True),
         _column("Age", ".metadata.creationTimestamp", "date"),
     ],
+}
+
+SCALE: Final[dict[str, Schema]] = {
+    "Pipeline": {
+        "scale": {
+            "specReplicasPath": ".spec.replicas",
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        }
+    }
 }
 
 SELECTABLE: Final[dict[str, list[str]]] = {

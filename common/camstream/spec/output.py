@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from camstream.spec.base import LIVE, SERVICE, Rule, Spec
-from camstream.spec.fields import Address, Compression, MebiBytes, OutputMode, Port, Positive, form
+from camstream.spec.fields import Address, Compression, MebiBytes, ObjectName, OutputMode, Port, Positive, form
 
 
 class HeaderPolicy(StrEnum):
@@ -79,6 +79,18 @@ class StreamOutput(Spec):
     """Of arrays. Single numbers and texts are never compressed."""
     header: Header = Header()
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether readers connect to the worker."""
+        return self.connect is None
+
+
+class Reference(Spec):
+    """Another object of the same namespace."""
+
+    name: ObjectName
+    """Its ``metadata.name``."""
+
 
 class FileLayout(StrEnum):
     """Where in the file things are."""
@@ -117,6 +129,32 @@ class FileOutput(Spec):
     allow_shape_changes: bool = False
     """Go on in a new group when the shape or type of a channel changes. Without it such a record fails."""
     on_existing: OnExisting = OnExisting.NUMBER
+
+
+class PipelineOutput(StreamOutput):
+    """Where the messages of a pipeline go."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            message="set at most one of connect, pipeline and file",
+            holds=lambda output: sum(part is not None for part in (output.connect, output.pipeline, output.file)) <= 1,
+            cel="(has(self.connect) ? 1 : 0) + (has(self.pipeline) ? 1 : 0) + (has(self.file) ? 1 : 0) <= 1",
+        ),
+        Rule(
+            message="output.pipeline needs mode Push",
+            holds=lambda output: output.pipeline is None or output.mode is OutputMode.PUSH,
+            cel="!has(self.pipeline) || self.mode == 'Push'",
+        ),
+    )
+
+    pipeline: Reference | None = None
+    """Send to this Pipeline of type FanIn instead of listening."""
+    file: FileOutput | None = None
+    """Write a file instead of sending."""
+
+    @property
+    def is_listening(self) -> bool:
+        return super().is_listening and self.pipeline is None and self.file is None
 
 
 class LifecycleMode(StrEnum):

@@ -17,6 +17,8 @@ class Function(StrEnum):
     """The default analysis: profiles, Gaussian fits, moments, widths; good region and slices where they are asked for."""
     TRANSPARENT = "Transparent"
     """Nothing: the prepared image and its axes."""
+    MERGE = "Merge"
+    """The default analysis, with all other channels of the input and of the merged stream."""
 
 
 class BackgroundMode(StrEnum):

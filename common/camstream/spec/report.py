@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from camstream.spec.base import Spec
-from camstream.spec.status import BackgroundUse, ExitStatus, ImageStatus, Phase, StreamStatus
+from camstream.spec.status import BackgroundUse, ExitStatus, ImageStatus, Phase, ScriptUse, StreamStatus
 
 
 class ConfigReport(Spec):
@@ -88,6 +88,7 @@ class WorkerReport(Spec):
     now, or what it makes is for nobody to read."""
     last_frame: LastFrame | None = None
     background: BackgroundUse | None = None
+    script: ScriptUse | None = None
     last_error: str = ""
     """The last frame or connection that failed, in words."""
     exit: ExitStatus | None = None

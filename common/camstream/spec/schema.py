@@ -79,8 +79,8 @@ def _field(model: type[BaseModel], name: str, raw: Schema, definitions: Schema, 
         schema = structural(inner, change)
     schema["description"] = _meaning(info, inner)
     default = info.get_default()
-    # Lists are left out where they are empty, and what is None has no default.
-    if not info.is_required() and default is not None and default != [] and around is not None:
+    # Lists and maps are left out where they are empty, and what is None has no default.
+    if not info.is_required() and default is not None and default not in ([], {}) and around is not None:
         schema["default"] = default.to_dict() if isinstance(default, Spec) else raw["default"]
     if change is not None:
         schema["x-change"] = change.value
@@ -112,7 +112,10 @@ def _simple(raw: Schema, definitions: Schema) -> Schema:
         raise TypeError(f"a tuple has no structural schema: {raw}")
     if "items" in schema:
         schema["items"] = _simple(schema["items"], definitions)
-    if schema.get("type") == "object":
+    if schema.get("type") == "object" and "$ref" in str(raw["additionalProperties"]):
+        # Free JSON: anything goes.
+        schema["x-kubernetes-preserve-unknown-fields"] = True
+    elif schema.get("type") == "object":
         schema["additionalProperties"] = _simple(raw["additionalProperties"], definitions)
     if "const" in schema:
         schema["enum"] = [schema.pop("const")]

@@ -44,6 +44,8 @@ class ConditionType(StrEnum):
     """The worker runs with the configuration that is wanted."""
     BACKGROUND_LOADED = "BackgroundLoaded"
     """The background is in use."""
+    SCRIPT_RUNS = "ScriptRuns"
+    """The user's own code is loaded and does not fail."""
     READY = "Ready"
     """A client that connects now gets data."""
     RECONCILIATION_PAUSED = "ReconciliationPaused"
@@ -83,7 +85,7 @@ class StreamStatus(Spec):
     """Where the stream is."""
 
     address: str | None = None
-    """ZMQ address that clients connect to."""
+    """ZMQ address that clients connect to; or where the worker sends to, or the file that it writes."""
     external_address: str | None = None
     """The same from outside the cluster, where the Service is told to be reachable from there."""
     mode: str | None = None
@@ -173,10 +175,24 @@ class BackgroundUse(Spec):
     """Of its file."""
 
 
+class ScriptUse(Spec):
+    """The script that a pipeline runs."""
+
+    sha256: str | None = None
+    """Of its text; of the one that runs, where a newer one was refused."""
+    error: str = ""
+    """What is wrong with it, with file and line."""
+
+
 class PipelineStatus(StreamingStatus):
     """How a pipeline is."""
 
     background: BackgroundUse | None = None
+    script: ScriptUse | None = None
+    replicas: int | None = None
+    """Workers that there are."""
+    selector: str | None = None
+    """Labels of their pods, for autoscalers."""
 
 
 class BackgroundStatus(Spec):

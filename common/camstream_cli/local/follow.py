@@ -22,6 +22,7 @@ class Followed:
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
         self._placed: list[Placed] = []
+        self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
         self.problems: list[str] = []
         self.notes: list[str] = []
         self._read(paths)
@@ -37,6 +38,7 @@ class Followed:
     def _read(self, paths: Sequence[Path]) -> None:
         found = load(paths)
         self._placed = take_over(self._placed, found)
+        self.config_maps |= found.config_maps
         self.problems = [str(problem) for problem in found.problems]
         self.notes = [str(note) for note in found.notes]
         self.notes += [

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from camstream.errors import CamstreamError, SpecError
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.pipeline import PipelineType
 
 # Below the ports that Linux gives to connecting sockets: a client that connects again and again to the port of a worker that is
 # down could otherwise be given this very port, and would then be connected to itself.
 FIRST_STREAM_PORT = 12000
 FIRST_HTTP_PORT = 13000
+FIRST_GATHER_PORT = 14000
 PORTS = 1000
 
 HTTP_HOST = "127.0.0.1"
@@ -27,6 +29,12 @@ class Endpoint:
     host: str
     stream_port: int
     http_port: int
+    gather_port: int = 0
+    """Where a FanIn listens for those that send to it; 0: it is none."""
+
+    @property
+    def gather(self) -> str:
+        return f"tcp://{HTTP_HOST}:{self.gather_port}"
 
     @property
     def listen(self) -> str:
@@ -46,6 +54,18 @@ class Endpoint:
     @property
     def http(self) -> str:
         return f"http://{HTTP_HOST}:{self.http_port}"
+
+
+def replica_keys(thing: Camera | Pipeline) -> list[Key]:
+    """One key per worker of an object, the first of them its own.
+
+    Where readers connect to the worker there is one only: on this machine nothing stands in front that could share them out.
+    """
+    key = Key.of(thing)
+    if not isinstance(thing, Pipeline) or thing.spec.output.is_listening:
+        return [key]
+    # A dot is in no name of an object.
+    return [key, *(key._replace(name=f"{key.name}.{number}") for number in range(2, thing.spec.replicas + 1))]
 
 
 class Reservation:
@@ -92,20 +112,22 @@ class Ports:
         self._reserved: dict[Key, list[Reservation]] = {}
 
     def assign(self, objects: Collection[Camera | Pipeline]) -> dict[Key, Endpoint | SpecError]:
-        """Where each object listens. Those that are gone give their ports back.
+        """Where each object and each of its replicas listens. Those that are gone give their ports back.
 
         An object whose ``output.port`` belongs to another one gets the error; the other one is not disturbed.
         """
         wanted = {Key.of(thing): thing.spec.output.port for thing in objects}
+        wanted |= {key: None for thing in objects for key in replica_keys(thing)[1:]}
+        gathering = {Key.of(thing) for thing in objects if isinstance(thing, Pipeline) and thing.spec.type is PipelineType.FAN_IN}
         for key in [key for key, endpoint in self._endpoints.items() if wanted.get(key, 0) not in (None, endpoint.stream_port)]:
             self._release(key)
-        return {key: self._give(key, port, wanted) for key, port in wanted.items()}
+        return {key: self._give(key, port, wanted, key in gathering) for key, port in wanted.items()}
 
     def close(self) -> None:
         for key in list(self._endpoints):
             self._release(key)
 
-    def _give(self, key: Key, port: int | None, wanted: dict[Key, int | None]) -> Endpoint | SpecError:
+    def _give(self, key: Key, port: int | None, wanted: dict[Key, int | None], gathers: bool) -> Endpoint | SpecError:
         if key in self._endpoints:
             return self._endpoints[key]
         if owner := next((other for other, endpoint in self._endpoints.items() if endpoint.stream_port == port), None):
@@ -114,12 +136,16 @@ class Ports:
         held = self._reserved.setdefault(key, [])
         try:
             held.append(_reserve(HTTP_HOST, FIRST_HTTP_PORT, fixed))
+            if gathers:
+                held.append(_reserve(HTTP_HOST, FIRST_GATHER_PORT, fixed))
             if port is None:
                 held.append(_reserve(self.host, FIRST_STREAM_PORT, fixed))
         except SpecError as error:
             self._release(key)
             return error
-        self._endpoints[key] = Endpoint(self.host, stream_port=port or held[-1].port, http_port=held[0].port)
+        self._endpoints[key] = Endpoint(
+            self.host, stream_port=port or held[-1].port, http_port=held[0].port, gather_port=held[1].port if gathers else 0
+        )
         return self._endpoints[key]
 
     def _release(self, key: Key) -> None:

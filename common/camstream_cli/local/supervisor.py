@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 
-from camstream.decide import Seen, decide_status, wanted_background
+from camstream.decide import Seen, decide_status, stopped, wanted_background
 from camstream.errors import BrokenReference, ImmutableField, SpecError
 from camstream.idling import Activity, asked_at, awake
 from camstream.resolve import camera_name
@@ -20,9 +20,12 @@ from camstream.spec.status import CameraStatus, PipelineStatus, WorkerStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig, camera_of
 from camstream_cli.local.backgrounds import BackgroundFolder
 from camstream_cli.local.build import Endpoints, build_config, refusal, stream_address
-from camstream_cli.local.ports import Endpoint, Ports
+from camstream_cli.local.files import replace_file
+from camstream_cli.local.ports import Endpoint, Ports, replica_keys
 from camstream_cli.local.view import ObjectView, view_of
 from camstream_cli.local.worker import WorkerProcess
+
+EMPTY: Mapping[tuple[str, str], dict[str, str]] = {}
 
 LOOK_S = 1.0
 """How often everything is compared with what is wanted, for what nobody announces: a background that is collected."""
@@ -34,10 +37,17 @@ ASK_S = 2.0
 class Supervisor:
     """Compares what is wanted with what runs, does what is missing, and tells about it."""
 
-    def __init__(self, folder: Path, ports: Ports, backgrounds: BackgroundFolder, log_level: str = "info") -> None:
-        """:param folder: for the files of the workers; whoever made it removes it"""
+    def __init__(
+        self, folder: Path, ports: Ports, backgrounds: BackgroundFolder, log_level: str = "info", files: Path | None = None
+    ) -> None:
+        """
+        :param folder: for the files of the workers; whoever made it removes it
+        :param files: below which workers may write what pipelines put out
+        """
         self._folder, self._ports, self._backgrounds, self._log_level = folder, ports, backgrounds, log_level
+        self._files = files
         self._objects: dict[Key, Camera | Pipeline] = {}
+        self._scripts: dict[tuple[str, str], dict[str, str]] = {}
         self._refused: dict[Key, ImmutableField] = {}
         self._endpoints: Endpoints = {}
         self._workers: dict[Key, WorkerProcess] = {}
@@ -48,8 +58,12 @@ class Supervisor:
         self.when_idle: Callable[[Key], None] = lambda _: None
         """Called with an object that asks to be deleted when it is idle, and is."""
 
-    def apply(self, objects: Collection[Camera | Pipeline]) -> None:
-        """Want exactly these objects from now on. One whose immutable fields were edited stays as it was."""
+    def apply(self, objects: Collection[Camera | Pipeline], config_maps: Mapping[tuple[str, str], dict[str, str]] = EMPTY) -> None:
+        """Want exactly these objects from now on. One whose immutable fields were edited stays as it was.
+
+        :param config_maps: entries by namespace and name of the ConfigMap, for scripts
+        """
+        self._scripts = dict(config_maps)
         self._refused = {}
         wanted = {}
         for thing in objects:
@@ -109,11 +123,11 @@ class Supervisor:
     async def _reconcile(self, http: aiohttp.ClientSession) -> None:
         self._awake = self._who_runs()
         self._delete_idle()
-        for key in [key for key in self._workers if key not in self._awake or self._asked_again(key)]:
+        wanted = {key: self._objects[own] for own in self._awake for key in replica_keys(self._objects[own])}
+        for key in [key for key in self._workers if key not in wanted or self._asked_again(key, wanted[key])]:
             self._dismiss(key)
-        for key in self._awake:
-            thing = self._objects[key]
-            config = self._config(key, thing)
+        for key, thing in wanted.items():
+            config = self._config_of_replica(key, thing)
             if isinstance(config, SpecError):
                 continue
             if worker := self._workers.get(key):
@@ -125,16 +139,17 @@ class Supervisor:
 
     def _who_runs(self) -> set[Key]:
         activities = {key: Activity(worker.report, worker.heard_at) for key, worker in self._workers.items()}
-        return awake(self._objects, activities, datetime.now(UTC))
+        found = awake(self._objects, activities, datetime.now(UTC))
+        return {key for key in found if not stopped(self._objects[key])}
 
     def _delete_idle(self) -> None:
         idle = [key for key, thing in self._objects.items() if key not in self._awake and thing.spec.lifecycle.delete_when_idle]
         for key in idle:
             self.when_idle(key)
 
-    def _asked_again(self, key: Key) -> bool:
+    def _asked_again(self, key: Key, thing: Camera | Pipeline) -> bool:
         """Whether somebody asks for a stream that came to its end."""
-        ended, asked = self._workers[key].ended_at, asked_at(self._objects[key])
+        ended, asked = self._workers[key].ended_at, asked_at(thing)
         return ended is not None and asked is not None and asked > ended
 
     def _dismiss(self, key: Key) -> None:
@@ -145,7 +160,7 @@ class Supervisor:
 
         def gone(_: asyncio.Task[None]) -> None:
             del self._leaving[task]
-            if key not in self._objects:
+            if key not in self._workers and key not in self._objects:
                 worker.remove_files()
             self._changed.set()
 
@@ -156,11 +171,50 @@ class Supervisor:
         leaving = [worker.config for worker in self._leaving.values()]
         return any(other.stream_address == config.stream_address or other.http_port == config.http_port for other in leaving)
 
+    def _config_of_replica(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
+        """That of the object, for one of its workers."""
+        config, endpoint = self._config(Key.of(thing), thing), self._endpoints[key]
+        if isinstance(config, SpecError) or isinstance(endpoint, SpecError):
+            return endpoint if isinstance(endpoint, SpecError) else config
+        return config.model_copy(update={"stream_address": endpoint.listen, "http_port": endpoint.http_port})
+
     def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
         try:
-            return build_config(thing, self._objects, self._endpoints, self._background(key, thing))
+            script, files = self._script(key, thing), self._files_folder(thing)
+            return build_config(thing, self._objects, self._endpoints, self._background(key, thing), script, files)
         except SpecError as error:
             return error
+
+    def _files_folder(self, thing: Camera | Pipeline) -> Path | None:
+        """Where the object may write files, made where it is needed.
+
+        :raises SpecError: if it cannot be made
+        """
+        if self._files is None or not isinstance(thing, Pipeline) or thing.spec.output.file is None:
+            return None
+        try:
+            self._files.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpecError(
+                f"{Key.of(thing)}: cannot make the folder {self._files}: {error.strerror}; name another with --files"
+            ) from error
+        return self._files.absolute()
+
+    def _script(self, key: Key, thing: Camera | Pipeline) -> Path | None:
+        """The script of a ConfigMap as a file, written where it is new.
+
+        :raises SpecError: if there is no such entry
+        """
+        wanted = thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
+        if wanted is None:
+            return None
+        text = self._scripts.get((key.namespace, wanted.name), {}).get(wanted.key)
+        if text is None:
+            raise SpecError(f"{key}: there is no ConfigMap {wanted.name!r} with an entry {wanted.key!r}; add it to the manifests")
+        path = self._folder / f"{key.folder}.{wanted.key}"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            replace_file(path, text)
+        return path
 
     def _camera(self, thing: Camera | Pipeline) -> Camera | None:
         try:
@@ -183,7 +237,7 @@ class Supervisor:
 
     def _view(self, key: Key, thing: Camera | Pipeline, now: datetime) -> ObjectView:
         worker, endpoint = self._workers.get(key), self._endpoints[key]
-        if worker and self._asked_again(key):
+        if worker and self._asked_again(key, thing):
             worker = None  # the next one is about to start
         config = self._refused.get(key) or self._config(key, thing)
         seen = Seen(
@@ -192,6 +246,7 @@ class Supervisor:
             worker=WorkerStatus(restarts=worker.restarts if worker else 0),
             address=stream_address(thing, endpoint),
             idle=key not in self._awake and thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND,
+            replicas=len(self._workers.keys() & set(replica_keys(thing))) if isinstance(thing, Pipeline) else None,
         )
         status = decide_status(thing, config, seen, self._statuses.get(key) or thing.status, now)
         self._statuses[key] = status

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from camstream_cli.manifests.documents import Problem, documents, files
 from camstream_cli.manifests.objects import Manifests, Placed, read
-from camstream_cli.manifests.references import between
+from camstream_cli.manifests.references import between, missing_scripts
 
 __all__ = ["Manifests", "Placed", "Problem", "load"]
 
@@ -20,6 +20,7 @@ def load(paths: Iterable[Path]) -> Manifests:
     for file in files(paths, found.problems):
         for document in documents(file, found.problems):
             read(document, found)
+    found.problems += missing_scripts(found)
     for placed, problem in between(found.objects, found.broken):
         found.broken.add(placed.key)
         found.problems.append(problem)

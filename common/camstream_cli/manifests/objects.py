@@ -51,6 +51,8 @@ class Manifests:
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
     """What was left out, with nothing wrong about it."""
+    config_maps: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """Entries of every ConfigMap, by namespace and name: scripts refer to them."""
     broken: set[Key] = field(default_factory=set)
     """Objects with a problem, whether on their own or between them and others."""
 
@@ -70,6 +72,9 @@ def read(document: Document, found: Manifests) -> None:
     if missing:
         found.problems += [document.problem((key,), "is missing; expected a text") for key in missing]
         return
+    if (content["apiVersion"], content["kind"]) == ("v1", "ConfigMap"):
+        _read_config_map(content, document, found)
+        return
     if content["apiVersion"].split("/")[0] != GROUP:
         note = f"{content['kind']} of {content['apiVersion']} is none of ours, and is left out"
         found.notes.append(document.problem((), note))
@@ -81,6 +86,21 @@ def read(document: Document, found: Manifests) -> None:
         found.problems.append(document.problem(("kind",), f"{content['kind']!r} is unknown{suggestion(content['kind'], KINDS)}"))
     else:
         _validate(model, content, document, found)
+
+
+def _read_config_map(content: dict[str, Any], document: Document, found: Manifests) -> None:
+    match content:
+        case {"metadata": {"name": str(name), **others}, **content}:
+            data = content.get("data") or {}
+            if not isinstance(data, dict):
+                found.problems.append(document.problem(("data",), "expected keys and texts"))
+                return
+            if wrong := [key for key, value in data.items() if not isinstance(value, str)]:
+                found.problems.append(document.problem(("data", wrong[0]), "expected a text"))
+                return
+            found.config_maps[str(others.get("namespace", "default")), name] = data
+        case _:
+            found.problems.append(document.problem((), "expected a ConfigMap with metadata.name"))
 
 
 def _validate(model: type[AnyObject], content: Any, document: Document, found: Manifests) -> None:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -18,6 +19,7 @@ from camstream.names import INSTANCE_OF
 from camstream.spec.key import Key
 from camstream.spec.legacy import updated
 from camstream.spec.legacy.objects import NO_CLIENT_TIMEOUT, Config, Streaming, Wanted, config_of, is_instance
+from camstream.spec.legacy.values import BUILT_IN
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import Lifecycle, LifecycleMode
 from camstream.spec.report import WorkerReport
@@ -45,6 +47,8 @@ from camstream_gateway.scripts import ScriptFolder
 from camstream_gateway.store import Held
 
 log = logging.getLogger(__name__)
+
+BUILT_IN_FUNCTIONS: Final = frozenset(function for functions in BUILT_IN.values() for function in functions)
 
 START_S: Final = 30.0
 """Longest wait for a worker to start."""
@@ -120,7 +124,33 @@ class Service:
         return next((pipeline for pipeline in self.mirror.pipelines() if pipeline.external_name == name), None)
 
     def config(self, thing: Streaming) -> Config:
-        return config_of(thing, self.things())
+        """As a client would write it: an uploaded script by its name only."""
+        found = config_of(thing, self.things())
+        function = found.get("function")
+        if isinstance(function, str) and Path(function).parent == self.scripts.folder:
+            found["function"] = Path(function).name
+        return found
+
+    def pipeline_from(self, wanted: Wanted, config: Config, old: Pipeline | None) -> Pipeline:
+        """A pipeline from its configuration, with uploaded scripts where they are.
+
+        :raises SpecError: if no pipeline can be made of it
+        """
+        function = str(config.get("function") or "")
+        script = self.scripts.path(function)
+        known = function in BUILT_IN_FUNCTIONS or (old is not None and self.config(old).get("function") == function)
+        if function and script is None and not known:
+            # Nor a path of this machine, which would run whatever lies there.
+            raise SpecError(f"function '{function}' is no script of this server; upload it first")
+        if script is not None:
+            config = config | {"function": str(script)}
+        thing = pipeline_object(wanted, config, old, self.mirror.cameras(), self.mirror.pipelines())
+        libraries = self.scripts.libraries().folder
+        found = thing.spec.script
+        if script is None or found is None or found.libraries or not libraries.is_dir():
+            return thing
+        found = found.model_copy(update={"libraries": [str(libraries)]})
+        return thing.model_copy(update={"spec": thing.spec.model_copy(update={"script": found})})
 
     async def reports(self, things: Iterable[Streaming]) -> dict[Key, WorkerReport | None]:
         """What workers tell about themselves, all asked at once."""
@@ -292,7 +322,7 @@ class Service:
         old = next((pipeline for pipeline in pipelines if pipeline.external_name == name), None)
         if old and is_instance(old):
             raise SpecError(f"'{name}' is the id of a running instance; stop it, or choose another name")
-        thing = pipeline_object(Wanted(name), config, old, self.mirror.cameras(), pipelines)
+        thing = self.pipeline_from(Wanted(name), config, old)
         await self.mirror.apply(thing)
         return self.config(thing)
 
@@ -316,7 +346,7 @@ class Service:
             raise SpecError(
                 f"Instance with id '{wanted.name}' is already present and running. Use another instance_id or stop the other one."
             )
-        thing = pipeline_object(wanted, config, old, self.mirror.cameras(), self.mirror.pipelines())
+        thing = self.pipeline_from(wanted, config, old)
         await self._check_background(thing)
         await self._check_camera(config)
         asked = datetime.now(UTC)
@@ -353,7 +383,7 @@ class Service:
 
         :raises CamstreamError: if it cannot be made
         """
-        wanted = pipeline_object(Wanted("wanted"), config, None, self.mirror.cameras(), self.mirror.pipelines())
+        wanted = self.pipeline_from(Wanted("wanted"), config, None)
         for other in self.mirror.pipelines():
             if is_running(other) and is_read_only(other) and same_spec(other.spec, wanted.spec):
                 return _pipeline(await self.start(other))
@@ -388,7 +418,7 @@ class Service:
         wanted = Wanted(name, is_instance(old), old.metadata.annotations.get(INSTANCE_OF), False)
         if is_permanent(old) and NO_CLIENT_TIMEOUT not in updates:
             config.pop(NO_CLIENT_TIMEOUT, None)
-        thing = pipeline_object(wanted, config, old, self.mirror.cameras(), self.mirror.pipelines())
+        thing = self.pipeline_from(wanted, config, old)
         await self._check_background(thing)
         await self.mirror.apply(thing)
         await self._applied(thing, old)
@@ -461,7 +491,7 @@ class Service:
             if name != saved and self._pipeline(name) is None and any(other.external_name == saved for other in self.saved_pipelines()):
                 config = self.config(self.saved_pipeline(saved)) | {"name": name, NO_CLIENT_TIMEOUT: 0}
                 made = Wanted(name, instance_of=saved)
-                await self.mirror.apply(pipeline_object(made, config, None, self.mirror.cameras(), self.mirror.pipelines()))
+                await self.mirror.apply(self.pipeline_from(made, config, None))
 
     async def _check_camera(self, config: Mapping[str, Any]) -> None:
         """:raises CamstreamError: if a pipeline would read a camera that is not there, or sends nothing"""

@@ -4,23 +4,37 @@ Each manifest holds exactly the fields that are ours, so that what others set (a
 """
 
 import json
-from typing import Any, Final
+from typing import Any
 
-from camstream.names import API_VERSION, HTTP_PORT, STREAM_PORT
+from camstream.names import API_VERSION, GATHER_PORT, HTTP_PORT, STREAM_PORT
 from camstream.resolve import Place
 from camstream.spec.base import short_hash
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
+from camstream.spec.pipeline import PipelineType
 from camstream.spec.worker import WorkerConfig
-from camstream_operator.build.names import HASH, child_name, labels, selector, stream_port
+from camstream_operator.build.names import HASH, SCRIPTS, child_name, labels, selector, stream_port
 from camstream_operator.build.pod import pod_template, replace_first
 from camstream_operator.settings import Settings
 
 Manifest = dict[str, Any]
 
-PLACE: Final = Place(f"tcp://*:{STREAM_PORT}", "0.0.0.0", HTTP_PORT)  # noqa: S104 - a pod has an address of its own
-"""Where every worker listens, in its pod."""
+
+def place_of(thing: Camera | Pipeline, settings: Settings) -> Place:
+    """Where a worker listens in its pod, and finds and leaves files.
+
+    :raises ClassNotAllowed: if the object asks for a worker class that it cannot have
+    """
+    script = thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
+    return Place(
+        f"tcp://*:{STREAM_PORT}",
+        "0.0.0.0",  # noqa: S104 - a pod has an address of its own
+        HTTP_PORT,
+        gather_address=f"tcp://*:{GATHER_PORT}",
+        script_path=f"{SCRIPTS}/{script.key}" if script else None,
+        files_folder=settings.worker_class(thing.spec.worker.class_name, thing.metadata.namespace).files_folder,
+    )
 
 
 def build_children(thing: Camera | Pipeline, config: WorkerConfig, settings: Settings, running: bool) -> list[Manifest]:
@@ -64,16 +78,19 @@ def _config_map(thing: Camera | Pipeline, config: WorkerConfig) -> Manifest:
 
 def _service(thing: Camera | Pipeline) -> Manifest:
     output = thing.spec.output
+    gathers = isinstance(thing, Pipeline) and thing.spec.type is PipelineType.FAN_IN
     ports: list[Manifest] = [{"name": "http", "port": HTTP_PORT, "targetPort": HTTP_PORT, "protocol": "TCP"}]
-    if not output.connect:
+    if gathers:
+        ports.insert(0, {"name": "gather", "port": GATHER_PORT, "targetPort": GATHER_PORT, "protocol": "TCP"})
+    if output.is_listening:
         stream: Manifest = {"name": "stream", "port": stream_port(thing), "targetPort": STREAM_PORT, "protocol": "TCP"}
         if output.service.node_port:
             stream["nodePort"] = output.service.node_port
         ports.insert(0, stream)
-    exposed = not output.connect and output.service.type is not ServiceType.CLUSTER_IP
+    exposed = output.is_listening and output.service.type is not ServiceType.CLUSTER_IP
     if exposed:
         # Health and status stay inside: a Service of these types would open every port.
-        ports = ports[:1]
+        ports = [port for port in ports if port["name"] != "http"]
     service_type = output.service.type if exposed else ServiceType.CLUSTER_IP
     spec = {"type": service_type.value, "selector": selector(Key.of(thing)), "ports": ports}
     return _child(thing, "v1", "Service") | {"spec": spec}
@@ -85,7 +102,7 @@ def _deployment(thing: Camera | Pipeline, config: WorkerConfig, settings: Settin
     template = pod_template(thing, config, profile, settings)
     template["metadata"]["labels"] = labels(key)
     spec: Manifest = {
-        "replicas": 1 if running else 0,
+        "replicas": _replicas(thing) if running else 0,
         "revisionHistoryLimit": 2,
         "selector": {"matchLabels": selector(key)},
         "strategy": {"type": "Recreate"}
@@ -94,3 +111,7 @@ def _deployment(thing: Camera | Pipeline, config: WorkerConfig, settings: Settin
         "template": template,
     }
     return _child(thing, "apps/v1", "Deployment") | {"spec": spec}
+
+
+def _replicas(thing: Camera | Pipeline) -> int:
+    return thing.spec.replicas if isinstance(thing, Pipeline) else 1

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from camstream.names import GROUP, KIND_LABEL, MANAGED_BY, NAME_LABEL, OPERATOR, STREAM_PORT
+from camstream.names import GATHER_PORT, GROUP, KIND_LABEL, MANAGED_BY, NAME_LABEL, OPERATOR, STREAM_PORT
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 
@@ -18,6 +18,9 @@ CONFIG: Final = f"{GROUP}/config"
 """Annotation of a pod: touching it makes the kubelet renew the configuration file at once, instead of within a minute."""
 
 CONTAINER: Final = "worker"
+
+SCRIPTS: Final = "/etc/camstream-script"
+"""Where a pod finds the ConfigMap of its script."""
 
 
 def child_name(key: Key) -> str:
@@ -44,3 +47,8 @@ def stream_address(thing: Camera | Pipeline) -> str:
     """The stream, for readers inside the cluster; with ``output.connect`` they are the ones who listen."""
     key = Key.of(thing)
     return thing.spec.output.connect or f"tcp://{child_name(key)}.{key.namespace}.svc:{stream_port(thing)}"
+
+
+def gather_address(key: Key) -> str:
+    """Where to send what a FanIn gathers."""
+    return f"tcp://{child_name(key)}.{key.namespace}.svc:{GATHER_PORT}"

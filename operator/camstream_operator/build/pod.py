@@ -11,8 +11,9 @@ from camstream.names import HTTP_PORT, STREAM_PORT
 from camstream.spec.fields import InputMode, OutputMode
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.pipeline import PipelineType
 from camstream.spec.worker import WorkerConfig
-from camstream_operator.build.names import CONTAINER, IDENTITY, child_name
+from camstream_operator.build.names import CONTAINER, IDENTITY, SCRIPTS, child_name
 from camstream_operator.build.quantity import bytes_or_cores
 from camstream_operator.settings import Settings, WorkerClass
 
@@ -49,6 +50,7 @@ def pod_template(thing: Camera | Pipeline, config: WorkerConfig, profile: Worker
         "volumes": [
             {"name": "config", "configMap": {"name": child_name(Key.of(thing))}},
             {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+            *_script_volume(thing),
             *profile.volumes,
         ],
     }
@@ -68,10 +70,10 @@ def pod_template(thing: Camera | Pipeline, config: WorkerConfig, profile: Worker
 def replace_first(thing: Camera | Pipeline, profile: WorkerClass) -> bool:
     """Whether the old worker must be gone before the new one comes: where two at once would share out frames or ports."""
     output = thing.spec.output
-    if output.mode is OutputMode.PUSH or output.connect or profile.host_network:
+    if output.mode is OutputMode.PUSH or not output.is_listening or profile.host_network:
         return True
     if isinstance(thing, Pipeline):
-        return thing.spec.input.mode is InputMode.PULL
+        return thing.spec.reading.mode is InputMode.PULL or thing.spec.type in (PipelineType.FAN_IN, PipelineType.SCRIPT)
     source = thing.spec.source.bsread
     return source is not None and source.mode is InputMode.PULL
 
@@ -111,6 +113,7 @@ def _container(thing: Camera | Pipeline, profile: WorkerClass, settings: Setting
             # A folder and not a single file: only a folder follows the ConfigMap.
             {"name": "config", "mountPath": "/etc/camstream", "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
+            *([{"name": "script", "mountPath": SCRIPTS, "readOnly": True}] if _script_volume(thing) else []),
             *profile.volume_mounts,
         ],
     }
@@ -134,3 +137,9 @@ def _resources(thing: Camera | Pipeline, profile: WorkerClass) -> Part:
             )
         requests[name] = limits[name]
     return {name: part for name, part in (("limits", limits), ("requests", requests)) if part}
+
+
+def _script_volume(thing: Camera | Pipeline) -> list[Part]:
+    script = thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
+    # Without it the worker starts all the same, and says what is missing, where a pod would wait in silence.
+    return [{"name": "script", "configMap": {"name": script.name, "optional": True}}] if script else []

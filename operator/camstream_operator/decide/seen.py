@@ -7,12 +7,13 @@ from typing import Any, Final
 from camstream.decide import FALSE, TRUE, Finding, Seen, completed, stopped
 from camstream.errors import SpecError
 from camstream.names import HTTP_PORT, PAUSE
+from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import ExitStatus, Phase, WorkerStatus
 from camstream.spec.worker import WorkerConfig
-from camstream_operator.build.names import stream_address
+from camstream_operator.build.names import selector, stream_address
 from camstream_operator.decide.pods import (
     OUT_OF_MEMORY,
     answers,
@@ -54,6 +55,8 @@ def see(
     reporter = next((one for one in (pod, *pods) if one and runs(one) and report_of(one["metadata"]["uid"])), None)
     report = report_of(reporter["metadata"]["uid"]) if reporter else None
     ended = exit_of_pod(pod) if pod else None
+    if ended is not None and ended.reason == OUT_OF_MEMORY and isinstance(thing, Pipeline) and thing.spec.script is not None:
+        ended = ended.model_copy(update={"message": f"{ended.message}; or see what its script keeps"})
     obstacle = _obstacle(pod if pod is not reporter else None, deployment, ended, silent)
     seen = Seen(
         report=report,
@@ -68,8 +71,10 @@ def see(
             node_name=pod["spec"]["nodeName"] if pod else None,
             restarts=restarts(pod) if pod else 0,
         ),
-        address=stream_address(thing),
+        address=stream_address(thing) if thing.spec.output.is_listening or thing.spec.output.connect else None,
         external_address=_external_address(thing, service, reporter or pod),
+        replicas=((deployment or {}).get("status") or {}).get("replicas", 0) if isinstance(thing, Pipeline) else None,
+        selector=",".join(f"{name}={value}" for name, value in selector(Key.of(thing)).items()) if isinstance(thing, Pipeline) else None,
     )
     if isinstance(config, WorkerConfig) and completed(thing, config, thing.status):
         last = thing.status.worker.last_exit
@@ -97,7 +102,7 @@ def _obstacle(pod: Body | None, deployment: Body | None, ended: ExitStatus | Non
 
 def _external_address(thing: Camera | Pipeline, service: Body | None, pod: Body | None) -> str | None:
     wanted = thing.spec.output.service.type
-    if thing.spec.output.connect or service is None or wanted is ServiceType.CLUSTER_IP:
+    if not thing.spec.output.is_listening or service is None or wanted is ServiceType.CLUSTER_IP:
         return None
     port: Mapping[str, Any] = next((p for p in service["spec"].get("ports") or [] if p.get("name") == "stream"), {})
     if wanted is ServiceType.NODE_PORT:

@@ -20,7 +20,7 @@ kind: Camera
 metadata: {name: wrong}
 spec: {source: {simulation: {width: 0, height: 0}}}
 """
-OTHER = "apiVersion: v1\nkind: ConfigMap\n"
+OTHER = "apiVersion: v1\nkind: Secret\n"
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
@@ -47,7 +47,7 @@ def test_problems_and_notes_are_printed_with_their_places(files: Path, capsys: p
     assert capsys.readouterr().out.splitlines() == [
         f"{files}/wrong.yaml:4:30: spec.source.simulation.width: expected a whole number from 1 to 32768, found 0",
         f"{files}/wrong.yaml:4:40: spec.source.simulation.height: expected a whole number from 1 to 32768, found 0",
-        f"{files}/other.yaml:1:1: ConfigMap of v1 is none of ours, and is left out (note)",
+        f"{files}/other.yaml:1:1: Secret of v1 is none of ours, and is left out (note)",
         "1 object is fine, 2 problems",
     ]
 

@@ -69,7 +69,7 @@ def test_object_without_an_endpoint_gets_the_reason() -> None:
 def test_pipeline_of_a_camera_without_an_endpoint_says_whose_fault_it_is() -> None:
     camera, pipeline = make_camera(), make_pipeline()
     places = endpoints(camera, pipeline) | {Key.of(camera): SpecError("taken")}
-    with pytest.raises(SpecError, match="pipeline/fit reads camera/gun, which has no address: taken"):
+    with pytest.raises(SpecError, match="pipeline/fit uses camera/gun, which has no address: taken"):
         build_config(pipeline, known(camera, pipeline), places, None)
 
 

@@ -131,10 +131,36 @@ def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_objects_of_others_are_left_out_with_a_note(tmp_path: Path) -> None:
-    found = loaded(tmp_path, a_yaml="apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n---\n" + CAMERA)
+    found = loaded(tmp_path, a_yaml="apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n---\n" + CAMERA)
     assert found.problems == []
-    assert [note.message for note in found.notes] == ["ConfigMap of v1 is none of ours, and is left out"]
+    assert [note.message for note in found.notes] == ["Secret of v1 is none of ours, and is left out"]
     assert names(found) == [("Camera", "cam")]
+
+
+SCRIPTED = """\
+apiVersion: camstream.dev/v1alpha1
+kind: Pipeline
+metadata: {name: scripted}
+spec:
+  input: {address: "tcp://sender:9999"}
+  script:
+    configMap: {name: CONFIG_MAP, key: KEY}
+"""
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: scripts}\ndata: {beam.py: pass}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "problem"),
+    [
+        ("scripts", "beam.py", None),
+        ("script", "beam.py", "7:17: spec.script.configMap.name: ConfigMap 'script' is not among these files; did you mean scripts?"),
+        ("scripts", "bean.py", "7:32: spec.script.configMap.key: ConfigMap 'scripts' has no entry 'bean.py'; did you mean beam.py?"),
+    ],
+)
+def test_script_of_a_config_map_is_looked_for_in_it(tmp_path: Path, name: str, key: str, problem: str | None) -> None:
+    found = loaded(tmp_path, a_yaml=SCRIPTED.replace("CONFIG_MAP", name).replace("KEY", key), b_yaml=CONFIG_MAP)
+    assert [str(one).partition("a.yaml:")[2] for one in found.problems] == ([problem] if problem else [])
+    assert found.config_maps == {("default", "scripts"): {"beam.py": "pass"}}
 
 
 FIELDS: dict[str, tuple[str, str]] = {

@@ -14,7 +14,7 @@ from camstream_cli.manifests import load
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "configs"
-SAMPLES = sorted((CONFIGS / "samples").glob("*"))
+SAMPLES = sorted((CONFIGS / "samples").glob("*.yaml"))
 Use = tuple[str, str]
 
 

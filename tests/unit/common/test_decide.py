@@ -17,6 +17,7 @@ from camstream.spec.status import (
     ImageStatus,
     Phase,
     PipelineStatus,
+    ScriptUse,
     StreamStatus,
     WorkerStatus,
 )
@@ -366,7 +367,7 @@ def test_a_stopped_object_is_stopped_whatever_is_in_the_way(seen: Seen) -> None:
 
 
 def test_conditions_come_in_the_order_in_which_one_explains_the_next() -> None:
-    pipeline = make_pipeline(processing={"background": {}})
+    pipeline = make_pipeline(processing={"background": {}}, script={"source": "pass"})
     status = decide(pipeline, config_of(pipeline), Seen(deployed=APPLIED, paused=True))
     assert [condition.type for condition in status.conditions] == [
         "Accepted",
@@ -375,10 +376,30 @@ def test_conditions_come_in_the_order_in_which_one_explains_the_next() -> None:
         "ConfigApplied",
         "InputConnected",
         "BackgroundLoaded",
+        "ScriptRuns",
         "Ready",
         "ReconciliationPaused",
     ]
     assert {condition.type for condition in status.conditions} == set(ConditionType)
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [
+        (ScriptUse(sha256="a" * 64), ("True", "Runs", "")),
+        (
+            ScriptUse(error="script 'fit': mine.py:3: KeyError"),
+            ("False", "ScriptError", "script 'fit': mine.py:3: KeyError"),
+        ),
+        (None, ("Unknown", "NotRunning", "")),
+    ],
+)
+def test_what_is_wrong_with_a_script_is_told_with_its_place(use: ScriptUse | None, expected: tuple[str, str, str]) -> None:
+    pipeline = make_pipeline(script={"source": "pass"})
+    status = decide(pipeline, config_of(pipeline), Seen(report=report_of(config_of(pipeline), script=use)))
+    [found] = [condition for condition in status.conditions if condition.type == "ScriptRuns"]
+    assert (found.status, found.reason, found.message) == expected
+    assert status.script == use
 
 
 WANTED = config_of(make_camera(output={"queueSize": 5}))

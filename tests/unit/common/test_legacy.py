@@ -8,6 +8,7 @@ import pytest
 from camstream.errors import SpecError
 from camstream.spec import CameraSpec, PipelineSpec
 from camstream.spec.base import Change, Spec
+from camstream.spec.fields import OutputMode
 from camstream.spec.legacy import (
     CAMERA_KEYS,
     PIPELINE_KEYS,
@@ -20,6 +21,7 @@ from camstream.spec.legacy import (
     pipeline_from_cam_server,
     processing_from_cam_server,
 )
+from camstream.spec.pipeline import PipelineType
 from camstream.spec.schema import structural
 
 
@@ -144,6 +146,12 @@ CAMERA_VALUES: Mapping[tuple[str, str], tuple[Any, Any, dict[str, Any]]] = {
 CAM = {"camera_name": "CAM"}
 REGION: dict[str, Any] = CAM | {"image_good_region": {}}
 
+STREAM = {"pipeline_type": "stream", "input_stream": "tcp://host:1"}
+TWO_STREAMS = STREAM | {"input_stream2": "tcp://host:2"}
+MERGED = CAM | {"bsread_address": "tcp://host:2"}
+FILE = CAM | {"mode": "FILE", "file": "/data/run"}
+SCRIPT = CAM | {"function": "mine"}
+
 PIPELINE_VALUES: Mapping[tuple[str, str], tuple[Any, Any, dict[str, Any]]] = {
     ("no_client_timeout", "lifecycle"): ("60", {"mode": "OnDemand", "idleTimeoutSeconds": 60}, CAM),
     ("camera_name", "input.camera.name"): ("SARES20-CAMS142-M5", "sares20-cams142-m5", {}),
@@ -207,7 +215,60 @@ PIPELINE_VALUES: Mapping[tuple[str, str], tuple[Any, Any, dict[str, Any]]] = {
     ("allow_shape_changes", "output.header.allowShapeChanges"): ("false", False, CAM),
     ("processing_threads", "threads"): (4, 4, CAM),
     ("group", "groups"): (["g", "h"], ["g", "h"], CAM),
+    ("pipeline_type", "type"): ("fanout", "FanOut", CAM),
+    ("bsread_address", "input.address"): ("tcp://host:2", "tcp://host:2", {"pipeline_type": "stream"}),
+    ("bsread_address", "merge.address"): ("tcp://host:2", "tcp://host:2", CAM),
+    ("bsread_channels", "merge.channels"): (["A", "B"], ["A", "B"], MERGED),
+    ("bsread_data_buf", "merge.queueSize"): (20_000, 10_000, MERGED),
+    ("input_pipeline2", "merge.pipeline.name"): ("CAM_sp", "cam-sp", STREAM),
+    ("input_stream2", "merge.address"): ("tcp://host:2", "tcp://host:2", STREAM),
+    ("bsread_address2", "merge.address"): ("tcp://host:2", "tcp://host:2", STREAM),
+    ("bsread_channels2", "merge.channels"): (["A"], ["A"], TWO_STREAMS),
+    ("input_mode2", "merge.mode"): ("PULL", "Pull", TWO_STREAMS),
+    ("merge_buffer_size", "merge.queueSize"): (50, 50, TWO_STREAMS),
+    ("function", "script.file"): ("mine", "mine.py", CAM),
+    ("file", "output.file.path"): ("/data/run.h5", "data/run.h5", CAM | {"mode": "FILE"}),
+    ("layout", "output.file.layout"): ("BSH5", "Bsh5", FILE),
+    ("localtime", "output.file.localTimestamps"): (False, False, FILE),
+    ("change", "output.file.allowShapeChanges"): (True, True, FILE),
+    ("output_pipeline", "output.pipeline.name"): ("ALL", "all", CAM),
+    ("pid_buffer", "reorder"): (1, 2, {"pipeline_type": "fanin"}),
+    ("modulo", "selection.downsampling"): (5, 5, CAM | {"pipeline_type": "store"}),
+    ("prefix", "script.parameters"): ("A", {"prefix": "A"}, SCRIPT),
+    ("roi_signal", "script.parameters"): ([1, 2], {"roi_signal": [1, 2]}, SCRIPT),
+    ("roi_background", "script.parameters"): ([1, 2], {"roi_background": [1, 2]}, SCRIPT),
+    ("pixel_bkg", "script.parameters"): (3, {"pixel_bkg": 3}, SCRIPT),
 }
+
+
+def test_every_type_of_pipeline_is_carried_over() -> None:
+    configs: dict[str, dict[str, Any]] = {
+        "processing": CAM,
+        "stream": {"bsread_address": "tcp://host:1"},
+        "store": CAM,
+        "custom": {"function": "mine.py"},
+        "script": {"function": "mine.py"},
+        "fanout": CAM,
+        "fanin": {"pid_buffer": 10},
+    }
+    found = {kind: pipeline_from_cam_server("demo", {"pipeline_type": kind} | config) for kind, config in configs.items()}
+    assert all(converted.losses == () for converted in found.values())
+    assert {converted.spec.type for converted in found.values()} == set(PipelineType)
+    assert [kind for kind, converted in found.items() if converted.spec.output.mode is OutputMode.PUSH] == ["store", "fanout"]
+    assert (found["store"].spec.output.block, found["fanout"].spec.output.block) == (False, True)
+
+
+def test_unknown_keys_are_parameters_of_the_script() -> None:
+    converted = pipeline_from_cam_server("demo", SCRIPT | {"my_parameter": 3, "level": {"low": 1}})
+    assert converted.losses == ()
+    assert converted.spec.script is not None
+    assert converted.spec.script.parameters == {"my_parameter": 3, "level": {"low": 1}}
+
+
+def test_sender_to_a_fan_in_pushes() -> None:
+    converted = pipeline_from_cam_server("demo", CAM | {"output_pipeline": "ALL", "output_stream": "tcp://host:1"})
+    assert converted.spec.output.mode is OutputMode.PUSH
+    assert [loss.key for loss in converted.losses] == ["output_stream"]
 
 
 def test_examples_below_cover_every_mapped_key() -> None:
@@ -311,13 +372,15 @@ def test_defaults_of_cam_server_are_no_losses() -> None:
         ("multiprocessing", True, Fate.POINTLESS, "threads compute without blocking each other"),
         ("image_background", "dark", Fate.POINTLESS, "image_background_enable is off"),
         ("image_slices", {"number_of_slices": 3}, Fate.POINTLESS, "image_good_region, which is not set"),
-        ("bsread_address", "tcp://host:1", Fate.LATER, "merging comes with the other pipeline kinds"),
-        ("mode", "FILE", Fate.LATER, "writing files comes with the other pipeline kinds"),
-        ("file", "/tmp/a.h5", Fate.LATER, "writing files comes with the other pipeline kinds"),
-        ("function", "my_script.py", Fate.LATER, "'my_script.py' is none of default, transparent"),
+        ("bsread_channels", ["A"], Fate.POINTLESS, "no dispatching layer is asked"),
+        ("file", "/tmp/a.h5", Fate.POINTLESS, "only mode FILE has it"),
+        ("pid_buffer", 5, Fate.POINTLESS, "only a FanIn puts messages in order"),
+        ("modulo", 5, Fate.POINTLESS, "only a store has it"),
+        ("input_stream2", "tcp://host:1", Fate.POINTLESS, "only streams have it"),
+        ("libs", ["a.py"], Fate.POINTLESS, "script.libraries names the folders"),
         ("no_client_timeout", "long", Fate.WRONG, "expected a number, found 'long'"),
-        ("pixel_bkg", 3, Fate.LATER, "comes with the other pipeline kinds"),
-        ("my_parameter", 3, Fate.UNKNOWN, "no key of cam_server"),
+        ("pixel_bkg", 3, Fate.POINTLESS, "is none of ours; write a script"),
+        ("my_parameter", 3, Fate.UNKNOWN, "no key of cam_server, and no script that could read it"),
         ("image_threshold", "high", Fate.WRONG, "expected a number, found 'high'"),
         ("image_threshold", True, Fate.WRONG, "expected a number, found True"),
         ("pause", "maybe", Fate.WRONG, "expected true or false, found 'maybe'"),
@@ -398,7 +461,10 @@ def test_camera_without_a_usable_source_is_refused(config: dict[str, Any], words
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"pipeline_type": "stream", "input_stream": "tcp://a:1"}, "pipeline_type 'stream' comes with the other pipeline kinds"),
+        ({"pipeline_type": "streem", "input_stream": "tcp://a:1"}, "pipeline_type = 'streem': expected one of processing, stream, store"),
+        ({"pipeline_type": "stream", "camera_name": "CAM"}, "input_stream, bsread_address and input_pipeline are not set; set one of them"),
+        ({"pipeline_type": "custom"}, "pipeline_type 'custom' needs a script; name it in function"),
+        ({"camera_name": "CAM", "mode": "FILE"}, "mode is FILE, but file is not set; name the file"),
         ({}, "camera_name, input_stream and input_pipeline are not set; set one of them"),
         ({"input_stream": "host:1"}, "input.address"),
     ],
@@ -442,7 +508,7 @@ def test_processing_alone_is_strict() -> None:
         processing_from_cam_server({"image_threshold": "high"})
     with pytest.raises(SpecError, match=r"regionOfInterest\.sizeX"):
         processing_from_cam_server({"image_region_of_interest": [10, 0, 10, 0]})
-    with pytest.raises(SpecError, match="'psss' is none of default, transparent"):
+    with pytest.raises(SpecError, match="'psss' is none of default, transparent, merge"):
         processing_from_cam_server({"function": "psss"})
 
 

@@ -1,16 +1,17 @@
 """What a worker shall run with, from its object and those around it. Local mode's own part is tested with it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from objects import make_camera, make_pipeline
 
 from camstream.errors import CameraNotFound, CycleDetected, PipelineNotFound, SpecError
-from camstream.resolve import Place, camera_name, resolve
+from camstream.resolve import Addresses, Place, camera_name, resolve
 from camstream.spec import Camera, Pipeline, StoredBackground, WorkerConfig
 from camstream.spec.key import Key
 
-PLACE = Place("tcp://*:9999", "0.0.0.0", 8080)
+PLACE = Place("tcp://*:9999", "0.0.0.0", 8080, gather_address="tcp://*:9998", script_path="/scripts/mine.py", files_folder="/files")
 STORED = StoredBackground(name="GUN_1", path="/b/GUN_1.npy", sha256="a" * 64)
 
 
@@ -18,8 +19,11 @@ def address_of(key: Key) -> str:
     return f"tcp://{key.kind.lower()}-{key.name}.{key.namespace}.svc:9999"
 
 
+ADDRESSES = Addresses(stream=address_of, gather=lambda key: address_of(key).replace("9999", "9998"))
+
+
 def resolved(thing: Camera | Pipeline, *others: Camera | Pipeline, background: StoredBackground | None = None) -> WorkerConfig:
-    return resolve(thing, {Key.of(one): one for one in (thing, *others)}, PLACE, address_of, background)
+    return resolve(thing, {Key.of(one): one for one in (thing, *others)}, PLACE, ADDRESSES, background)
 
 
 def in_namespace(thing: Camera | Pipeline, namespace: str) -> Any:
@@ -76,6 +80,75 @@ def test_a_circle_of_any_length_is_refused(names: str) -> None:
         resolved(circle[0], *circle[1:])
 
 
+def test_a_circle_by_way_of_a_merged_stream_is_refused() -> None:
+    first = make_pipeline("first", merge={"pipeline": {"name": "second"}})
+    second = make_pipeline("second", input={"pipeline": {"name": "first"}})
+    with pytest.raises(CycleDetected, match="pipeline 'first' is in a circle: first -> second -> first"):
+        resolved(first, second, make_camera())
+    with pytest.raises(CycleDetected, match="pipeline 'second' is in a circle: second -> first -> second"):
+        resolved(second, first, make_camera())
+
+
+def test_a_circle_by_way_of_a_fan_in_is_refused() -> None:
+    fan_in = make_pipeline("all", type="FanIn", input=None)
+    share = make_pipeline("share", input={"pipeline": {"name": "all"}}, output={"mode": "Push", "pipeline": {"name": "all"}})
+    with pytest.raises(CycleDetected, match="pipeline 'share' is in a circle: share -> all"):
+        resolved(share, fan_in)
+
+
+def test_what_a_fan_in_gathers_is_sent_to_where_it_listens() -> None:
+    fan_in = make_pipeline("all", type="FanIn", input=None)
+    share = make_pipeline("share", output={"mode": "Push", "pipeline": {"name": "all"}})
+    assert resolved(share, fan_in, make_camera()).output_address == "tcp://pipeline-all.default.svc:9998"
+    assert resolved(fan_in).gather_address == "tcp://*:9998"
+    assert resolved(share, fan_in, make_camera()).gather_address is None
+    with pytest.raises(PipelineNotFound, match="pipeline 'share' sends to pipeline 'all', which does not exist"):
+        resolved(share, make_camera())
+    with pytest.raises(SpecError, match="pipeline/share sends to pipeline/all, which is of type Processing; only a FanIn gathers"):
+        resolved(share, make_pipeline("all"), make_camera())
+
+
+def test_second_stream_is_read_where_it_is_found() -> None:
+    other, merged = make_pipeline("other"), make_pipeline("merged", merge={"pipeline": {"name": "other"}})
+    assert resolved(merged, other, make_camera()).merge_address == "tcp://pipeline-other.default.svc:9999"
+    assert resolved(make_pipeline(merge={"address": "tcp://else:5"}), make_camera()).merge_address == "tcp://else:5"
+    with pytest.raises(PipelineNotFound, match="pipeline 'merged' merges pipeline 'other', which does not exist"):
+        resolved(merged, make_camera())
+    with pytest.raises(SpecError, match=r"set merge\.mode to Pull"):
+        resolved(merged, make_pipeline("other", output={"mode": "Push"}), make_camera())
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ({"mode": "Push", "pipeline": {"name": "all"}}, "which sends to pipeline 'all' only; read that one, or remove its output.pipeline"),
+        ({"file": {"path": "beam"}}, "which writes a file and sends nothing; remove its output.file, or read what it reads"),
+    ],
+)
+def test_pipeline_without_a_stream_of_its_own_cannot_be_read(output: dict[str, Any], words: str) -> None:
+    reader = make_pipeline("reader", input={"pipeline": {"name": "silent"}})
+    with pytest.raises(SpecError, match=words):
+        resolved(reader, make_pipeline("silent", output=output), make_camera())
+
+
+def test_script_and_files_are_found_where_the_worker_has_them() -> None:
+    camera = make_camera()
+    assert resolved(make_pipeline(script={"configMap": {"name": "scripts"}}), camera).script_path == "/scripts/mine.py"
+    assert resolved(make_pipeline(script={"file": "/mine.py"}), camera).script_path == "/mine.py"
+    assert resolved(make_pipeline(script={"source": "pass"}), camera).script_path is None
+    assert resolved(make_pipeline(output={"file": {"path": "beam"}}), camera).files_folder == "/files"
+    assert resolved(make_pipeline(), camera).files_folder is None
+
+
+def test_file_without_a_folder_for_files_is_refused() -> None:
+    pipeline, camera = make_pipeline(output={"file": {"path": "beam"}}), make_camera()
+    objects = {Key.of(thing): thing for thing in (pipeline, camera)}
+    with pytest.raises(
+        SpecError, match="pipeline/fit writes a file, but there is no folder for files; choose a worker class with filesFolder"
+    ):
+        resolve(pipeline, objects, replace(PLACE, files_folder=None), ADDRESSES, None)
+
+
 @pytest.mark.parametrize(
     ("output", "mode", "advice"),
     [({"mode": "Push"}, "Sub", "set input.mode to Pull"), ({"mode": "Pub"}, "Pull", "set input.mode to Sub")],
@@ -109,7 +182,8 @@ def test_background_is_handed_on_only_to_who_asks_for_one() -> None:
 def test_a_new_address_of_what_it_reads_does_not_replace_the_worker() -> None:
     camera, pipeline = make_camera(), make_pipeline()
     objects = {Key.of(thing): thing for thing in (camera, pipeline)}
-    here, there = (resolve(pipeline, objects, PLACE, lambda key, port=port: f"tcp://{key.name}:{port}", None) for port in (1, 2))
+    moved = Addresses(stream=lambda key: f"tcp://{key.name}:1", gather=ADDRESSES.gather)
+    here, there = (resolve(pipeline, objects, PLACE, addresses, None) for addresses in (ADDRESSES, moved))
     assert here.digest() != there.digest()
     assert here.identity() == there.identity()
 

@@ -110,7 +110,7 @@ def test_annotation_that_somebody_spoilt_says_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (OF_GUN | {"function": "my_script"}, "my_script"),
+        (OF_GUN | {"mode": "FILE"}, "mode is FILE, but file is not set"),
         (OF_GUN | {"image_good_region": {"treshold": 1}}, "treshold"),
         (OF_GUN | {"port": 0}, "port"),
     ],

@@ -28,6 +28,7 @@ FULL = """
         env: [{name: EPICS_CA_ADDR_LIST, value: 10.0.0.1}]
         volumes: [{name: data, hostPath: {path: /data}}]
         volumeMounts: [{name: data, mountPath: /data}]
+        filesFolder: /data
         namespaces: [beamline, test]
 """
 

@@ -48,9 +48,10 @@ class AddressInUse(OSError):  # noqa: N818 - what it is
 class BsreadOutput:
     """Sends messages. Made, used and closed by one thread; :attr:`monitor` is for another, which closes it."""
 
-    def __init__(self, spec: StreamOutput, address: str, counters: Counters, stop: threading.Event) -> None:
+    def __init__(self, spec: StreamOutput, address: str, counters: Counters, stop: threading.Event, connect: str | None = None) -> None:
         """
-        :param address: where to listen, unless the spec says where to connect
+        :param address: where to listen, unless there is somewhere to connect
+        :param connect: where to connect, unless the spec says so
         :raises AddressInUse: if somebody else listens there
         """
         self._spec = spec
@@ -77,8 +78,9 @@ class BsreadOutput:
             | zmq.Event.DISCONNECTED
         )
         try:
-            if spec.connect:
-                self._socket.connect(spec.connect)
+            connect = spec.connect or connect
+            if connect:
+                self._socket.connect(connect)
             else:
                 self._socket.bind(address)
         except zmq.ZMQError as error:
@@ -88,7 +90,7 @@ class BsreadOutput:
             if error.errno == zmq.EADDRINUSE:
                 raise AddressInUse(f"{address} is in use by another program; choose another port (output.port)") from error
             raise
-        self.address = spec.connect or self._socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
+        self.address = connect or self._socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
 
     def send(self, values: Mapping[str, Any], pulse_id: int, timestamp: Timestamp) -> bool:
         """Send one message whole, or drop it whole and count it.

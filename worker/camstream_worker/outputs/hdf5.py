@@ -341,9 +341,13 @@ class _Table:
 def confined(root: Path, path: str) -> Path:
     """Return where a file lies, with the suffix of HDF5.
 
-    :raises SpecError: if that is not below `root`, also by way of a symbolic link
+    :raises SpecError: if that is not below `root`, also by way of a symbolic link, or if there is no such folder
     """
-    top = root.resolve(strict=True)
+    top = root.resolve()
+    if not top.is_dir():
+        raise SpecError(
+            f"file {path!r}: there is no folder {root} on this machine; create it, or have the volume of the worker class mounted there"
+        )
     if "\0" in path or any(part.startswith(".") or not part for part in path.split("/")):
         raise SpecError(
             f"file {path!r}: expected a path below {root}, no part of which begins with a dot; give a relative path such as run/scan.h5"

@@ -1,6 +1,7 @@
 """The plan of a pipeline."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,13 +39,26 @@ class _Setup:
 class PipelinePlan:
     """What a pipeline does to each frame. Several threads may use one plan, unless it is stateful."""
 
-    def __init__(self, spec: PipelineSpec, background: npt.NDArray[np.generic] | None, parameters: str) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        background: npt.NDArray[np.generic] | None,
+        parameters: str,
+        call: Callable[..., Any] | None = None,
+        own_parameters: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        :param parameters: JSON text, sent as ``processing_parameters``
+        :param call: a script instead of the analysis: ``process_image(image, pulse_id, timestamp, x_axis, y_axis, parameters, bsdata)``
+        :param own_parameters: handed to the script; it may keep things there
+        """
         self._spec = spec
         self._background = background
         self._parameters = parameters
+        self._call, self._own = call, own_parameters or {}
         self._setup: _Setup | None = None
         # The good region is measured in the image.
-        self._keep = is_sent(names.IMAGE, spec.selection) or spec.processing.good_region is not None
+        self._keep = is_sent(names.IMAGE, spec.selection) or spec.processing.good_region is not None or call is not None
         self._accumulate: BlockMean | RunningMean | None = None
         self._averaging: RunningMean | None = None
         early, late = spec.processing.accumulate, spec.processing.averaging or 1
@@ -71,6 +85,7 @@ class PipelinePlan:
         # A small beam takes every path.
         y, x = np.ogrid[-4:4:32j, -4:4:32j]
         beam = (100 * np.exp(-(x**2) - y**2)).astype(dtype)
+        # Without the script: nobody may call it with something that was not seen.
         PipelinePlan(spec, np.zeros(beam.shape, np.uint16), self._parameters).process(replace(frame, image=beam, x_axis=None, y_axis=None))
 
     def process(self, frame: Frame) -> dict[str, Any] | None:
@@ -92,11 +107,14 @@ class PipelinePlan:
             return select(self._reduced(frame, setup), self._spec.selection)
         # Noise and damaged pixels make infinities and worse; they are results, and are told as such.
         with np.errstate(all="ignore"):
-            return select(self._channels(frame, image, setup), self._spec.selection)
+            channels = self._channels(frame, image, setup)
+        return None if channels is None else select(channels, self._spec.selection)
 
-    def _channels(self, frame: Frame, image: Image, setup: _Setup) -> Channels:
+    def _channels(self, frame: Frame, image: Image, setup: _Setup) -> Channels | None:
         layout, processing = setup.layout, self._spec.processing
         part, profiles = setup.preparation.prepare(image, keep=self._keep)
+        if self._call is not None:
+            return self._by_script(self._call, frame, part, layout)
         height, width = layout.region.shape
         channels = {
             names.X_AXIS: layout.x_axis,
@@ -107,9 +125,24 @@ class PipelinePlan:
             names.PROCESSING_PARAMETERS: self._parameters,
             names.TIMESTAMP: frame.timestamp.seconds(),
         }
-        if processing.function is Function.DEFAULT:
+        if processing.function is not Function.TRANSPARENT:
             channels |= analyse(part, profiles, layout, processing)
+        if processing.function is Function.MERGE:
+            channels |= frame.channels
         return channels
+
+    def _by_script(self, call: Callable[..., Any], frame: Frame, image: Image | None, layout: Layout) -> Channels | None:
+        assert image is not None  # noqa: S101 - it was kept
+        # What was received cannot be written to, and what is in use by others must not be; scripts do as they like.
+        own = image if image.flags.writeable and image.base is None else image.copy()
+        wanted = self._spec.processing.background
+        if wanted is not None and wanted.mode is BackgroundMode.PASSIVE:
+            # Anew for each frame: published scripts take it out of their parameters.
+            self._own["background_data"] = self._background
+        made: Mapping[str, Any] | None = call(
+            own, frame.pulse_id, tuple(frame.timestamp), layout.x_axis, layout.y_axis, self._own, dict(frame.channels)
+        )
+        return None if made is None else with_parameters(made, self._parameters)
 
     def _setup_for(self, frame: Frame) -> _Setup:
         setup = self._setup
@@ -149,6 +182,11 @@ class PipelinePlan:
             names.HEIGHT: height,
             names.PROCESSING_PARAMETERS: json.dumps(parameters),
         }
+
+
+def with_parameters(made: Mapping[str, Any], parameters: str) -> Channels:
+    """What a script made, and how: with the configuration and the hash of the script, unless it tells about itself."""
+    return {**made, names.PROCESSING_PARAMETERS: made.get(names.PROCESSING_PARAMETERS, parameters)}
 
 
 def is_sent(name: str, selection: Selection) -> bool:

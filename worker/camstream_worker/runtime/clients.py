@@ -16,11 +16,11 @@ class ClientCount:
     def __init__(self, monitor: "zmq.Socket[bytes]") -> None:
         self._monitor = monitor
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="clients", daemon=True)
-        self._thread.start()
         self.clients = 0
         self._refused = 0
         self._alone_since = time.monotonic()
+        self._thread = threading.Thread(target=self._follow, name="clients", daemon=True)
+        self._thread.start()
 
     @property
     def idle_s(self) -> float | None:

@@ -1,6 +1,6 @@
 """What the runner does at the moment: one configuration and the plan that was made from it. Replaced as a whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,6 +8,8 @@ from camstream.frame import Frame
 from camstream.spec import WorkerConfig
 from camstream.spec.fields import Backlog
 from camstream.spec.pipeline import Failure, Selection
+from camstream_worker.pipeline.streams import Made
+from camstream_worker.runtime.own_program import OwnProgram
 
 
 class Plan(Protocol):
@@ -19,11 +21,23 @@ class Plan(Protocol):
         :raises camstream.errors.CamstreamError: if they cannot be processed
         """
 
-    def process(self, frame: Frame) -> Mapping[str, Any] | None:
+    def process(self, frame: Frame) -> Mapping[str, Any] | Made | None:
         """
-        :returns: channel name to value, in the order of the stream; None where this frame gives no message
+        :returns: channel name to value, in the order of the stream, perhaps with a pulse of its own; None where this frame gives no message
         :raises camstream.errors.CamstreamError: if this frame cannot be processed
         """
+
+
+@dataclass(frozen=True, slots=True)
+class UserCode:
+    """A script that is loaded."""
+
+    name: str
+    sha256: str
+    """Of its text."""
+    call: Callable[..., Any]
+    identity: tuple[Any, ...]
+    """Text, function and libraries: where they differ, it is loaded anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,14 @@ class Job:
     plan: Plan
     problem: str = ""
     """Why it cannot do all that the configuration asks for."""
+    script: UserCode | None = None
+    """The user's program that the plan calls."""
+
+    @property
+    def call_limit_s(self) -> int:
+        """Longest time that one call of the script may take [s]; 0: no limit."""
+        given = self.config.pipeline.script if self.config.pipeline else None
+        return given.timeout_seconds if given is not None and not isinstance(self.plan, OwnProgram) else 0
 
     @property
     def selection(self) -> Selection:
@@ -50,7 +72,7 @@ class Job:
     def timeout_s(self) -> int:
         """[s]; 0 for none"""
         if self.config.pipeline is not None:
-            return self.config.pipeline.input.timeout_seconds
+            return self.config.pipeline.reading.timeout_seconds
         assert self.config.camera is not None  # noqa: S101
         return self.config.camera.source.timeout_seconds
 
@@ -60,8 +82,9 @@ class Job:
 
     @property
     def newest_first(self) -> bool:
-        """A camera passes every frame on; a pipeline does as its user says."""
-        return self.config.pipeline is not None and self.config.pipeline.input.backlog is Backlog.NEWEST
+        """A camera passes every frame on, and so do pipelines that share out or gather; any other does as its user says."""
+        pipeline = self.config.pipeline
+        return pipeline is not None and pipeline.input is not None and pipeline.input.backlog is Backlog.NEWEST
 
     @property
     def threads(self) -> int:
@@ -72,7 +95,7 @@ class Job:
         """Frames and bytes that may wait before processing."""
         if self.config.pipeline is None:
             return CAMERA_QUEUE, CAMERA_QUEUE_BYTES
-        given = self.config.pipeline.input
+        given = self.config.pipeline.reading
         return given.queue_size, given.queue_mebibytes * 2**20
 
 

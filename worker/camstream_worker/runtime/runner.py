@@ -15,27 +15,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from camstream.errors import CamstreamError, FrameError, SourceError, SourceTimeout
+import numpy as np
+
+from camstream.errors import CamstreamError, FrameError, ScriptError, SourceError, SourceTimeout
 from camstream.frame import Frame, Image, Timestamp
 from camstream.names import IMAGE
 from camstream.spec import WorkerConfig
 from camstream_worker.counters import Counters
-from camstream_worker.outputs import BsreadOutput
+from camstream_worker.outputs import Output, open_output
+from camstream_worker.pipeline.streams import Made
 from camstream_worker.runtime.clients import ClientCount
 from camstream_worker.runtime.job import Job
+from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.ring import Ring
 from camstream_worker.runtime.selection import EndReached, ResultFilter, Selector
 from camstream_worker.sources import EndOfSource, Source, open_source
 
 log = logging.getLogger(__name__)
 
+Result = Mapping[str, Any] | Made
+"""What becomes a message."""
+
 WAIT_S = 0.1
 """[s] Longest wait after which a thread looks whether it shall stop."""
 
 NO_FRAME_YET = "no frame yet"
+
+FORGOTTEN_S = 60.0
+"""[s] Time without a failure of the script after which the last one is not told any more."""
 
 REOPEN_S = 1.0
 """[s] Pause before a source that failed is opened again."""
@@ -58,6 +68,16 @@ class StreamState:
     """The image of the newest message."""
     ended: str = ""
     """Why the stream is complete."""
+    script_error: str = ""
+    """What was wrong with the script first, of the failures that came one after the other."""
+    script_failed_at: float = 0.0
+    """[s] Monotonic time of the last failure of the script."""
+
+    def script_failed(self, message: str, now: float) -> None:
+        """Keep the first of several failures: a text that changes with every frame cannot be read."""
+        if not self.script_error or now - self.script_failed_at > FORGOTTEN_S:
+            self.script_error = message
+        self.script_failed_at = now
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +113,8 @@ class Runner:
         self._example: Frame | None = None
         """The newest frame: others will be like it."""
         self._threads: list[threading.Thread] = []
+        self._calls: dict[int, tuple[float, int]] = {}
+        """What each thread works on: since when, and at which pulse."""
 
     # ------------------------------------------------------------------ life
 
@@ -123,6 +145,12 @@ class Runner:
         if self._example is not None:
             self._prepare(job, self._example, check=_same_source(job.config, self.job.config))
         self._ring.newest_first = job.newest_first
+        if isinstance(self.job.plan, OwnProgram) and isinstance(job.plan, OwnProgram):
+            # It runs already, and goes on.
+            self.job.plan.tell(job.plan.parameters)
+            job = replace(job, plan=self.job.plan)
+        if job.script is not self.job.script:
+            self.state.script_error = ""
         self.job = job
 
     def stop(self, timeout_s: float) -> bool:
@@ -133,8 +161,15 @@ class Runner:
             thread.join(max(deadline - time.monotonic(), 0))
         return not any(thread.is_alive() for thread in self._threads)
 
+    def fail(self, error: CamstreamError) -> None:
+        """End all threads, with a reason from outside of them."""
+        self.failure = self.failure or error
+        self._end()
+
     def _end(self) -> None:
         self._stop.set()
+        if isinstance(self.job.plan, OwnProgram):
+            self.job.plan.stop()
         self._ring.close()
         self.finished.set()
 
@@ -146,6 +181,11 @@ class Runner:
     def idle_s(self) -> float | None:
         """For how long there has been no reader [s]; None while there is one, or no stream yet."""
         return self._clients.idle_s if self._clients else None
+
+    def longest_call(self) -> tuple[float, int]:
+        """How long the oldest frame has been in processing [s], and its pulse id."""
+        since, pulse_id = min(self._calls.copy().values(), default=(time.monotonic(), 0))
+        return time.monotonic() - since, pulse_id
 
     def queue_depth(self) -> int:
         return self._ring.statistics().depth
@@ -205,6 +245,10 @@ class Runner:
                 self._note(error)
                 last = time.monotonic()
                 continue
+            except SourceTimeout as error:
+                self._lost(error)
+                last = time.monotonic()
+                continue
             if frame is None:
                 silent = time.monotonic() - last
                 if job.timeout_s and silent > job.timeout_s:
@@ -221,12 +265,12 @@ class Runner:
             self.state.connected, self.state.input_message = True, ""
         if job.simulates_pulse_id:
             self._last_pulse = max(int(time.time() * 100), self._last_pulse + 1)
-            frame = Frame(self._last_pulse, frame.timestamp, frame.image, frame.x_axis, frame.y_axis, frame.channels)
+            frame = replace(frame, pulse_id=self._last_pulse)
         if self._example is None:
             self._prepare(job, frame, check=False)
         self._example = frame
         while not self._stop.is_set():
-            dropped = self._ring.put(frame, frame.image.nbytes, WAIT_S)
+            dropped = self._ring.put(frame, frame.nbytes, WAIT_S)
             if dropped is not None:
                 if dropped:
                     self.counters.input_drops["queue_full"] += dropped
@@ -254,10 +298,9 @@ class Runner:
     # ------------------------------------------------------------------ sender thread
 
     def _send(self) -> None:
-        config = self.job.config
-        output = BsreadOutput(config.spec.output, config.stream_address, self.counters, self._stop)
+        output = open_output(self.job.config, self.counters, self._stop)
         self.address = output.address
-        self._clients = ClientCount(output.monitor)
+        self._clients = ClientCount(output.monitor) if output.monitor is not None else None
         self.ready.set()
         try:
             for job, frame, values in self._results():
@@ -268,7 +311,8 @@ class Runner:
         finally:
             # In this order: libzmq would wait for ever for somebody to take the events of a monitor that is gone.
             output.close()
-            self._clients.stop()
+            if self._clients is not None:
+                self._clients.stop()
             self._end()
 
     def _wanted(self) -> Iterator[tuple[Job, Frame]]:
@@ -288,16 +332,16 @@ class Runner:
             else:
                 self.counters.selection_drops[reason] += 1
 
-    def _results(self) -> Iterator[tuple[Job, Frame, Mapping[str, Any] | None]]:
+    def _results(self) -> Iterator[tuple[Job, Frame, Result | None]]:
         if self.job.threads == 1:
             for job, frame in self._wanted():
                 yield job, frame, self._process(job, frame)
         else:
             yield from self._parallel_results(self.job.threads)
 
-    def _parallel_results(self, threads: int) -> Iterator[tuple[Job, Frame, Mapping[str, Any] | None]]:
+    def _parallel_results(self, threads: int) -> Iterator[tuple[Job, Frame, Result | None]]:
         """Process in a pool. Futures wait in the order of their frames, so results cannot overtake each other."""
-        waiting: queue.Queue[tuple[Job, Frame, Future[Mapping[str, Any] | None]] | None] = queue.Queue(maxsize=threads)
+        waiting: queue.Queue[tuple[Job, Frame, Future[Result | None]] | None] = queue.Queue(maxsize=threads)
 
         def dispatch() -> None:
             try:
@@ -319,38 +363,54 @@ class Runner:
                 while item is not None:
                     item = waiting.get()
 
-    def _process(self, job: Job, frame: Frame) -> Mapping[str, Any] | None:
+    def _process(self, job: Job, frame: Frame) -> Result | None:
         start = time.monotonic()
+        self._calls[threading.get_ident()] = (start, frame.pulse_id)
         try:
             values = job.plan.process(frame)
         except CamstreamError as error:
             self.counters.failed += 1
             self.state.failing_since = self.state.failing_since or start
             self._note(error)
+            if isinstance(error, ScriptError):
+                self.state.script_failed(str(error), start)
+            if isinstance(job.plan, OwnProgram):
+                # It was the whole program, and there is no next frame.
+                raise
             if job.failure.abort_on_error:
                 raise FrameError(f"aborted, as failure.abortOnError asks, at pulse {frame.pulse_id}: {error}") from error
             return None
+        finally:
+            del self._calls[threading.get_ident()]
         self.counters.processed += 1
         self.state.failing_since = None
         self._observers.processed(time.monotonic() - start)
         return values
 
-    def _deliver(self, output: BsreadOutput, job: Job, frame: Frame, values: Mapping[str, Any]) -> None:
+    def _deliver(self, output: Output, job: Job, frame: Frame, values: Result) -> None:
+        if isinstance(values, Made):
+            frame, values = replace(frame, pulse_id=values.pulse_id, timestamp=values.timestamp), values.values
         reason = self._filter.refusal(job.selection, frame.pulse_id, frame.timestamp)
         if reason is not None:
             self.counters.selection_drops[reason] += 1
             return
         try:
-            output.send(values, frame.pulse_id, frame.timestamp)
+            sent = output.send(values, frame.pulse_id, frame.timestamp)
         except CamstreamError as error:
             self.counters.failed += 1
             self._note(error)
             return
         now = time.time()
-        self.state.image = values.get(IMAGE, frame.image)
+        self.state.image = seen_image(values.get(IMAGE, frame.image))
         self.state.last_pulse_id, self.state.last_sent = frame.pulse_id, now
         self._observers.sent(_age(frame.timestamp, now))
-        self._filter.sent(job.selection)
+        if sent:
+            self._filter.sent(job.selection)
+
+
+def seen_image(value: Any) -> Image | None:
+    """What can be looked at of an image channel."""
+    return value if isinstance(value, np.ndarray) and value.ndim == 2 and value.size and value.dtype.kind in "biuf" else None
 
 
 def _same_source(one: WorkerConfig, other: WorkerConfig) -> bool:

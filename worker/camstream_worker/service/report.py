@@ -5,8 +5,13 @@ import time
 from collections import deque
 
 from camstream.spec.report import ConfigReport, FrameCounts, InputReport, LastFrame, WorkerReport
-from camstream.spec.status import BackgroundUse, ImageStatus, Phase, StreamStatus
-from camstream_worker.runtime.runner import NO_FRAME_YET, Runner
+from camstream.spec.status import BackgroundUse, ImageStatus, Phase, ScriptUse, StreamStatus
+from camstream_worker.pipeline.streams import Refusal
+from camstream_worker.runtime.own_program import OwnProgram
+from camstream_worker.runtime.runner import FORGOTTEN_S, NO_FRAME_YET, Runner
+
+SLOW_CALL_S = 3.0
+"""[s] A call of a script that takes longer is told."""
 
 WINDOW_S = 5.0
 """[s] Rates are means over this time."""
@@ -71,8 +76,31 @@ def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: 
         if state.last_pulse_id is None
         else LastFrame(pulse_id=state.last_pulse_id, age_seconds=round(max(time.time() - state.last_sent, 0), 3)),
         background=BackgroundUse(name=used.name, sha256=used.sha256) if used else None,
+        script=_script(runner),
         last_error=state.last_error,
     )
+
+
+def _script(runner: Runner) -> ScriptUse | None:
+    job, state = runner.job, runner.state
+    if job.config.pipeline is None or job.config.pipeline.script is None:
+        return None
+    recent = time.monotonic() - state.script_failed_at < FORGOTTEN_S
+    error = state.script_error if recent else ""
+    if isinstance(job.plan, Refusal):
+        error = job.problem
+    elif _has_not_returned(runner):
+        error = _waits_for_call(runner)
+    return ScriptUse(sha256=job.script.sha256 if job.script else None, error=error)
+
+
+def _has_not_returned(runner: Runner) -> bool:
+    return runner.job.call_limit_s > 0 and runner.longest_call()[0] > SLOW_CALL_S
+
+
+def _waits_for_call(runner: Runner) -> str:
+    name = runner.job.script.name if runner.job.script else runner.job.config.name
+    return f"script {name!r} has not returned yet; if it does not within {runner.job.call_limit_s} s, the worker is started anew"
 
 
 def _phase(runner: Runner, running_s: float) -> tuple[Phase, str]:
@@ -83,6 +111,12 @@ def _phase(runner: Runner, running_s: float) -> tuple[Phase, str]:
         return Phase.COMPLETED, state.ended
     if not runner.ready.is_set():
         return Phase.STARTING, "the stream is being opened"
+    if _has_not_returned(runner):
+        return Phase.WAITING, _waits_for_call(runner)
+    if isinstance(runner.job.plan, Refusal):
+        return Phase.WAITING, runner.job.problem
+    if isinstance(runner.job.plan, OwnProgram):
+        return Phase.RUNNING, ""
     if not state.connected:
         fresh = state.input_message == NO_FRAME_YET and running_s < FIRST_FRAME_S
         return Phase.STARTING if fresh else Phase.WAITING, state.input_message

@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from camstream.errors import CamstreamError
+from camstream.errors import CamstreamError, ScriptTimeout
 from camstream_worker.counters import Counters
 from camstream_worker.runtime.job import Job
 from camstream_worker.runtime.runner import Runner
@@ -75,6 +75,7 @@ class Worker:
     def _run_until_stopped(self, runner: Runner) -> None:
         lean_since: Job | None = None
         while not self.stopped.wait(LOOK_S):
+            _end_endless_calls(runner)
             if runner.job is not lean_since and runner.counters.processed:
                 lean_since = runner.job
                 release_compiler()
@@ -83,3 +84,14 @@ class Worker:
         runner.finished.wait()
         if runner.failure is not None or not self._stay:
             self.stopped.set()
+
+
+def _end_endless_calls(runner: Runner) -> None:
+    """:raises ScriptTimeout: if a call of the user's script has not returned for too long; only a new process gets rid of it"""
+    seconds, pulse_id = runner.longest_call()
+    limit = runner.job.call_limit_s
+    if limit and seconds > limit:
+        name = runner.job.script.name if runner.job.script else runner.job.config.name
+        raise ScriptTimeout(
+            f"script {name!r} has not returned for {limit} s at pulse {pulse_id} (script.timeoutSeconds); the worker is started anew"
+        )

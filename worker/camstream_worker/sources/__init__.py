@@ -2,6 +2,7 @@
 
 from camstream.errors import SpecError
 from camstream.spec import WorkerConfig
+from camstream.spec.pipeline import PipelineType
 from camstream_worker.counters import Counters
 from camstream_worker.sources.base import EndOfSource, Source
 
@@ -14,9 +15,7 @@ def open_source(config: WorkerConfig, counters: Counters) -> Source:
     :raises camstream.errors.SourceError: if it cannot be opened now; trying again may help
     """
     if config.pipeline is not None:
-        from camstream_worker.sources.bsread import PipelineInputSource
-
-        return PipelineInputSource(config, counters)
+        return _open_input(config, config.pipeline.type, counters)
     assert config.camera is not None  # noqa: S101 - the model's validator saw to it
     match config.camera.source.kind:
         case "simulation":
@@ -37,3 +36,27 @@ def open_source(config: WorkerConfig, counters: Counters) -> Source:
             return RecordedCamera(config, counters)
         case kind:
             raise SpecError(f"source kind {kind!r} has no implementation")
+
+
+def _open_input(config: WorkerConfig, kind: PipelineType, counters: Counters) -> Source:
+    if kind is PipelineType.FAN_IN:
+        from camstream_worker.sources.gather import GatheringSource
+
+        return GatheringSource(config, counters)
+    if kind in (PipelineType.CUSTOM, PipelineType.SCRIPT):
+        from camstream_worker.sources.ticks import Ticks
+
+        return Ticks(config, counters)
+    from camstream_worker.sources.bsread import PipelineInputSource, StreamSource
+
+    images = kind in (PipelineType.PROCESSING, PipelineType.STORE)
+    first = PipelineInputSource(config, counters) if images else StreamSource(config, counters)
+    if config.pipeline is None or config.pipeline.merge is None:
+        return first
+    from camstream_worker.sources.merge import MergedSource
+
+    try:
+        return MergedSource(config, first, counters)
+    except Exception:
+        first.close()
+        raise

@@ -22,6 +22,7 @@ class Source(Protocol):
 
         :returns: None where none came in that time
         :raises EndOfSource: after the last frame
+        :raises SourceTimeout: if a part of it is silent for too long; it goes on and may be asked again
         :raises SourceError: if there is nothing to wait for; the caller closes this source and opens a new one
         """
 

@@ -6,7 +6,7 @@ import numpy as np
 import zmq
 
 from camstream.errors import ForeignMessage, FrameError, SourceError, TruncatedMessage, WireError
-from camstream.frame import Frame
+from camstream.frame import NO_IMAGE, Frame
 from camstream.names import IMAGE, PICTURE_SUFFIX, X_AXIS, Y_AXIS
 from camstream.spec import WorkerConfig
 from camstream.spec.fields import InputMode
@@ -42,10 +42,15 @@ OPTIONS = {
 
 
 class Receiver:
-    """A connected SUB or PULL socket and the decoder behind it."""
+    """A SUB or PULL socket and the decoder behind it."""
 
-    def __init__(self, address: str, mode: InputMode, counters: Counters, channels: list[str] | None = None) -> None:
-        """:param channels: decode these only; None for all"""
+    def __init__(
+        self, address: str, mode: InputMode, counters: Counters, channels: list[str] | None = None, *, listen: bool = False
+    ) -> None:
+        """
+        :param channels: decode these only; None for all
+        :param listen: let others connect, instead of connecting
+        """
         self.address = address
         self._counters = counters
         self._decoder = Decoder(channels=channels)
@@ -55,10 +60,13 @@ class Receiver:
         try:
             if mode is InputMode.SUB:
                 self._socket.setsockopt(zmq.SUBSCRIBE, b"")
-            self._socket.connect(address)
+            if listen:
+                self._socket.bind(address)
+            else:
+                self._socket.connect(address)
         except zmq.ZMQError as error:
             self._socket.close(0)
-            raise SourceError(f"cannot connect to {address}: {error}; is the address right?") from error
+            raise SourceError(f"cannot {'listen at' if listen else 'connect to'} {address}: {error}; is the address right?") from error
 
     def receive(self, timeout_s: float) -> Message | None:
         """The next message, or None after ``timeout_s`` [s]. A message that cannot be read is counted and skipped."""
@@ -71,6 +79,11 @@ class Receiver:
         except WireError as error:
             self._counters.source_drops[_reason(error)] += 1
             raise FrameError(f"unreadable message from {self.address}: {error}") from error
+
+    @property
+    def socket(self) -> "zmq.Socket[bytes]":
+        """To wait for several receivers at once."""
+        return self._socket
 
     def _receive_parts(self) -> list[zmq.Frame]:
         parts = [_receive_part(self._socket, zmq.NOBLOCK, False)]
@@ -91,11 +104,11 @@ class PipelineInputSource:
             raise SourceError("the input has no address yet: it has not been started")
         self._address = config.input_address
         self._counters = counters
-        self._receiver = Receiver(self._address, config.pipeline.input.mode, counters)
+        self.receiver = Receiver(self._address, config.pipeline.reading.mode, counters)
         self.description = self._address
 
     def receive(self, timeout_s: float) -> Frame | None:
-        message = self._receiver.receive(timeout_s)
+        message = self.receiver.receive(timeout_s)
         if message is None:
             return None
         values = message.values
@@ -114,7 +127,34 @@ class PipelineInputSource:
         return config.input_address == self._address
 
     def close(self) -> None:
-        self._receiver.close()
+        self.receiver.close()
+
+
+class StreamSource:
+    """Any bsread stream, with all its channels."""
+
+    def __init__(self, config: WorkerConfig, counters: Counters) -> None:
+        assert config.pipeline is not None  # noqa: S101 - open_source chose this class by it
+        if config.input_address is None:
+            raise SourceError("the input has no address yet: it has not been started")
+        self._address = config.input_address
+        self.receiver = Receiver(self._address, config.pipeline.reading.mode, counters)
+        self.description = self._address
+
+    def receive(self, timeout_s: float) -> Frame | None:
+        message = self.receiver.receive(timeout_s)
+        return None if message is None else frame_of(message)
+
+    def apply(self, config: WorkerConfig) -> bool:
+        return config.input_address == self._address
+
+    def close(self) -> None:
+        self.receiver.close()
+
+
+def frame_of(message: Message) -> Frame:
+    """A message of any channels as a frame."""
+    return Frame(message.pulse_id, message.timestamp, NO_IMAGE, channels=message.values)
 
 
 class BsreadCamera:

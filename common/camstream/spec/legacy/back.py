@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from camstream.names import PICTURE_SUFFIX
 from camstream.spec.camera import CameraSpec
 from camstream.spec.output import LifecycleMode
-from camstream.spec.pipeline import PipelineSpec
+from camstream.spec.pipeline import PipelineSpec, PipelineType
 
 Config = dict[str, Any]
 Write = Callable[[Any], Any]
@@ -39,25 +39,58 @@ def camera_config(name: str, spec: CameraSpec, others: Mapping[str, Any]) -> Con
     return _joined(found | {"no_client_timeout": _timeout(spec)}, others)
 
 
-def pipeline_config(name: str, spec: PipelineSpec, input_name: str | None, others: Mapping[str, Any]) -> Config:
+def pipeline_config(
+    name: str, spec: PipelineSpec, input_name: str | None, others: Mapping[str, Any], external: Callable[[str], str] = str
+) -> Config:
     """The configuration of a pipeline.
 
     :param name: external name
     :param input_name: external name of the camera or pipeline that it reads
     :param others: what was kept aside
+    :param external: external name of another pipeline, by the name of its object
     """
-    found: Config = {"name": name, "pipeline_type": "processing"}
-    if spec.input.camera:
-        found["camera_name"] = input_name
-    elif spec.input.pipeline:
-        found["input_pipeline"] = input_name
-    else:
-        found["input_stream"] = spec.input.address
+    found: Config = {"name": name, "pipeline_type": spec.type.value.lower()}
+    if spec.input is not None:
+        key = "camera_name" if spec.input.camera else "input_pipeline" if spec.input.pipeline else "input_stream"
+        found[key] = input_name or spec.input.address
     found |= _written(PIPELINE_ROWS, spec.to_full_dict())
     found.setdefault("image_background_enable", False)
-    timeout = "stream_timeout" if spec.failure.abort_on_timeout else "camera_timeout"
-    found |= {timeout: spec.input.timeout_seconds, "no_client_timeout": _timeout(spec)}
-    return _joined(found, others)
+    if spec.type is not PipelineType.PROCESSING:
+        found.pop("function", None)
+    found |= _merge(spec, external) | _output(spec, external) | _script(spec)
+    if spec.input is not None:
+        found["stream_timeout" if spec.failure.abort_on_timeout else "camera_timeout"] = spec.input.timeout_seconds
+    return _joined(found | {"no_client_timeout": _timeout(spec)}, others)
+
+
+def _merge(spec: PipelineSpec, external: Callable[[str], str]) -> Config:
+    merge = spec.merge
+    if merge is None:
+        return {}
+    channels = list(merge.channels) or None
+    if spec.type is not PipelineType.STREAM:
+        return {"bsread_address": merge.address, "bsread_channels": channels, "bsread_data_buf": merge.queue_size}
+    where = {"input_pipeline2": external(merge.pipeline.name)} if merge.pipeline else {"input_stream2": merge.address}
+    return {**where, "bsread_channels2": channels, "input_mode2": merge.mode.value.upper(), "merge_buffer_size": merge.queue_size}
+
+
+def _output(spec: PipelineSpec, external: Callable[[str], str]) -> Config:
+    found: Config = {"pid_buffer": spec.reorder} if spec.reorder else {}
+    if spec.type is PipelineType.STORE:
+        found |= {"modulo": spec.selection.downsampling, "downsampling": None}
+    if spec.output.pipeline is not None:
+        found["output_pipeline"] = external(spec.output.pipeline.name)
+    file = spec.output.file
+    if file is not None:
+        found |= {"mode": "FILE", "file": file.path, "layout": file.layout.value.upper()}
+        found |= {"localtime": file.local_timestamps, "change": file.allow_shape_changes}
+    return found
+
+
+def _script(spec: PipelineSpec) -> Config:
+    """A program that is no file has no word in cam_server; its parameters are told all the same."""
+    script = spec.script
+    return {} if script is None else {**script.parameters, "function": script.file}
 
 
 def left_over(given: Mapping[str, Any], told: Mapping[str, Any]) -> Config:

@@ -10,7 +10,7 @@ from camstream.errors import SpecError
 from camstream.spec.base import Spec
 from camstream.spec.camera import CameraSpec
 from camstream.spec.geometry import Calibration, CameraGeometry
-from camstream.spec.legacy.keys import CAMERA_KEYS, OTHER_PIPELINES, PIPELINE_KEYS, Fate, Key, Settings
+from camstream.spec.legacy.keys import CAMERA_KEYS, PIPELINE_KEYS, READING, Fate, Key, Settings
 from camstream.spec.legacy.values import NotYet, object_name
 from camstream.spec.pipeline import PipelineSpec
 from camstream.spec.processing import Processing
@@ -92,15 +92,20 @@ def pipeline_from_cam_server(name: str, config: Mapping[str, Any]) -> Converted[
 
     :param name: of the pipeline, in cam_server
     :param config: its configuration; null means not set
-    :raises SpecError: if no spec can be made of it: another pipeline_type than processing, or no input
+    :raises SpecError: if no spec can be made of it: an unknown pipeline_type, or no input, script or file where one is needed
     """
     settings = {"notify_on_error": name.endswith("_sp")} | _settings(config)
-    kind = settings.get("pipeline_type", "processing")
-    if kind != "processing":
-        raise SpecError(f"pipeline {name!r}: pipeline_type {kind!r} {OTHER_PIPELINES}; only 'processing' exists here")
+    kind = str(settings.get("pipeline_type", "processing")).lower()
     document, losses = _collect(PIPELINE_KEYS, settings)
-    if "input" not in document.content:
-        raise SpecError(f"pipeline {name!r}: camera_name, input_stream and input_pipeline are not set; set one of them")
+    if any(loss.key == "pipeline_type" for loss in losses):
+        raise SpecError(f"pipeline {name!r}: {_reason('pipeline_type', losses)}")
+    if kind in READING and not {"camera", "pipeline", "address"} & document.content.get("input", {}).keys():
+        wanted = "input_stream, bsread_address and input_pipeline" if kind == "stream" else "camera_name, input_stream and input_pipeline"
+        raise SpecError(f"pipeline {name!r}: {wanted} are not set; set one of them")
+    if kind in ("custom", "script") and "script" not in document.content:
+        raise SpecError(f"pipeline {name!r}: pipeline_type {kind!r} needs a script; name it in function")
+    if str(settings.get("mode", "")).lower() == "file" and "file" not in document.content.get("output", {}):
+        raise SpecError(f"pipeline {name!r}: mode is FILE, but file is not set; name the file")
     return _converted(PipelineSpec, name, document, losses)
 
 
@@ -138,10 +143,11 @@ def _collect(table: Iterable[Key], settings: Settings) -> tuple[_Document, list[
         if loss is not None:
             losses.append(loss)
     unknown = [key for key in settings if key not in seen]
-    losses += [
-        Loss(key, settings[key], Fate.UNKNOWN, "no key of cam_server; parameters of user functions come with the other pipeline kinds")
-        for key in unknown
-    ]
+    if "script" in document.content:
+        # Whatever cam_server does not know is for the user's function.
+        document.content["script"].setdefault("parameters", {}).update({key: settings[key] for key in unknown})
+        return document, losses
+    losses += [Loss(key, settings[key], Fate.UNKNOWN, "no key of cam_server, and no script that could read it") for key in unknown]
     return document, losses
 
 

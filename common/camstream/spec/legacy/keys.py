@@ -88,7 +88,8 @@ def _implied(name: str, note: str, when: When | None = None) -> Key:
     return Key(name, None, note, when=when, fate=Fate.IMPLIED)
 
 
-OTHER_PIPELINES: Final = "comes with the other pipeline kinds"
+SPECIAL: Final = ("prefix", "roi_signal", "roi_background", "pixel_bkg")
+"""Keys of single functions."""
 OTHER_SOURCES: Final = "comes with the other camera sources"
 SEPARATE: Final = "a worker is one process and receives in a thread of its own"
 
@@ -198,23 +199,105 @@ CAMERA_KEYS: Final[tuple[Key, ...]] = (
     _pointless("abort_on_error", "it belongs to the alignment of several connections", True),
 )
 
-_alone = When("there is no input_stream and no input_pipeline", lambda settings: not _given("input_stream", "input_pipeline")(settings))
-_no_pipeline = When("there is no input_pipeline", lambda settings: "input_pipeline" not in settings)
-_aborts = When("abort_on_timeout is on", _is_on("abort_on_timeout"))
-_reconnects = When("abort_on_timeout is off", lambda settings: not _is_on("abort_on_timeout")(settings))
+READING = ("processing", "stream", "store", "fanout")
+"""Types with an input."""
+
+
+def _type(*kinds: str) -> When:
+    return When(
+        f"pipeline_type is {' or '.join(kinds)}", lambda settings: str(settings.get("pipeline_type", "processing")).lower() in kinds
+    )
+
+
+def _and(first: When, words: str, holds: Callable[[Settings], bool]) -> When:
+    return When(f"{first.words} and {words}", lambda settings: first.holds(settings) and holds(settings))
+
+
+def _writes_file(settings: Settings) -> bool:
+    return str(settings.get("mode", "")).strip().lower() == "file"
+
+
+def _merges(settings: Settings) -> bool:
+    if _type("processing").holds(settings):
+        return "bsread_address" in settings
+    return _type("stream").holds(settings) and _given("input_pipeline2", "input_stream2", "bsread_address2")(settings)
+
+
+def _has_script(settings: Settings) -> bool:
+    """Whether function names a user's own."""
+    kind, name = str(settings.get("pipeline_type", "processing")).lower(), settings.get("function")
+    return name is not None and name not in values.BUILT_IN.get(kind, ())
+
+
+_reads, _images, _stream = _type(*READING), _type("processing", "store", "fanout"), _type("stream")
+_alone = _and(
+    _images, "there is no input_stream and no input_pipeline", lambda settings: not _given("input_stream", "input_pipeline")(settings)
+)
+_no_pipeline = _and(_reads, "there is no input_pipeline", lambda settings: "input_pipeline" not in settings)
+_stream_alone = _and(
+    _stream, "there is no input_stream and no input_pipeline", lambda settings: not _given("input_stream", "input_pipeline")(settings)
+)
+_second_pipeline = _and(_stream, "input_pipeline2 is set", _given("input_pipeline2"))
+_second_stream = _and(_stream, "there is no input_pipeline2", lambda settings: "input_pipeline2" not in settings)
+_second_address = _and(
+    _stream, "there is no input_stream2 and no input_pipeline2", lambda settings: not _given("input_stream2", "input_pipeline2")(settings)
+)
+_merged = When("a second stream is merged", _merges)
+_merged_images = _and(_type("processing"), "a second stream is merged", _merges)
+_merged_stream = _and(_stream, "a second stream is merged", _merges)
+_file = When("mode is FILE", _writes_file)
+_gathered = When("output_pipeline is set", _given("output_pipeline"))
+_shared = _type("fanout", "store")
+_script = When("function is a user's own", _has_script)
+_aborts = _and(_reads, "abort_on_timeout is on", _is_on("abort_on_timeout"))
+_reconnects = _and(_reads, "abort_on_timeout is off", lambda settings: not _is_on("abort_on_timeout")(settings))
 _background_on = When("image_background_enable is on", _is_on("image_background_enable"))
 _one_by_one = When("there is no averaging and no image_averaging", lambda settings: not _averages(settings))
 _has_good_region = When("image_good_region is set", _given("image_good_region"))
 
 PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     _implied("name", "`metadata.name` and `externalName`"),
-    _implied("pipeline_type", "a Pipeline is what cam_server calls processing; each other type " + OTHER_PIPELINES),
+    Key("pipeline_type", "type", read=values.pipeline_type),
     Key("camera_name", "input.camera.name", "in lower case and with dashes, as objects are named", values.object_name, when=_alone),
-    _pointless("camera_name", "input_stream or input_pipeline is read instead"),
+    _pointless("camera_name", "another stream is read, or none"),
     Key("input_stream", "input.address", read=values.text, when=_no_pipeline),
-    _pointless("input_stream", "input_pipeline is read instead"),
-    Key("input_pipeline", "input.pipeline.name", "in lower case and with dashes, as objects are named", values.object_name),
-    Key("input_mode", "input.mode", read=values.stream_mode),
+    _pointless("input_stream", "input_pipeline is read instead; a FanIn listens, and others name it in output.pipeline"),
+    Key("input_pipeline", "input.pipeline.name", "in lower case and with dashes, as objects are named", values.object_name, when=_reads),
+    _pointless("input_pipeline", "this type has no input"),
+    Key("input_mode", "input.mode", read=values.stream_mode, when=_reads),
+    _pointless("input_mode", "this type has no input"),
+    Key("bsread_address", "input.address", read=values.text, when=_stream_alone),
+    Key("bsread_address", "merge.address", read=values.text, when=_merged_images),
+    _pointless("bsread_address", "another stream is read, or none"),
+    Key("bsread_channels", "merge.channels", read=values.texts, when=_merged_images),
+    _pointless("bsread_channels", "all channels are read, selection.include chooses those that are sent; no dispatching layer is asked"),
+    _pointless("bsread_mode", "cam_server ignores it; the key is input_mode"),
+    Key("bsread_data_buf", "merge.queueSize", "at most 10000", values.at_most(10_000), when=_merged_images),
+    _pointless("bsread_data_buf", "nothing is merged"),
+    _pointless("bsread_image_buf", "merge.queueSize counts for both streams"),
+    Key(
+        "input_pipeline2",
+        "merge.pipeline.name",
+        "in lower case and with dashes, as objects are named",
+        values.object_name,
+        when=_second_pipeline,
+    ),
+    _pointless("input_pipeline2", "only streams have it"),
+    Key("input_stream2", "merge.address", read=values.text, when=_second_stream),
+    _pointless("input_stream2", "input_pipeline2 is read instead; only streams have it"),
+    Key("bsread_address2", "merge.address", read=values.text, when=_second_address),
+    _pointless("bsread_address2", "input_stream2 or input_pipeline2 is read instead; only streams have it"),
+    Key("bsread_channels2", "merge.channels", read=values.texts, when=_merged_stream),
+    _pointless("bsread_channels2", "no dispatching layer is asked"),
+    _pointless("bsread_mode2", "cam_server ignores it; the key is input_mode2"),
+    Key("input_mode2", "merge.mode", read=values.stream_mode, when=_merged_stream),
+    _pointless("input_mode2", "nothing is merged"),
+    Key("merge_buffer_size", "merge.queueSize", "at most 10000", values.at_most(10_000), when=_merged_stream),
+    _pointless("merge_buffer_size", "nothing is merged", 100),
+    _pointless("merge_queue_size", "merged messages wait in the queue of the input", 100),
+    _pointless("dispatcher_url", "no dispatching layer is asked"),
+    _pointless("dispatcher_verify_request", "no dispatching layer is asked", True),
+    _pointless("dispatcher_disable_compression", "no dispatching layer is asked", False),
     Key("camera_timeout", "input.timeoutSeconds", "rounded up to whole seconds; 0 or less: never", values.seconds, when=_reconnects),
     _pointless("camera_timeout", "abort_on_timeout goes by stream_timeout", 10),
     Key("stream_timeout", "input.timeoutSeconds", "rounded up to whole seconds; 0 or less: never", values.seconds, when=_aborts),
@@ -253,9 +336,11 @@ PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     Key("image_slices", "processing.slices", "number_of_slices becomes count", values.slices, when=_has_good_region),
     _pointless("image_slices", "slices are cut from image_good_region, which is not set"),
     Key("fw_threshold", "processing.widthLevel", read=values.positive(values.number)),
-    Key("function", "processing.function", "default or transparent; user functions come with the other pipeline kinds", values.function),
-    _later("reload", OTHER_PIPELINES, False),
-    _later("libs", OTHER_PIPELINES),
+    Key("function", "script.file", "`.py` is added; the path is as the worker sees it", values.script_file, when=_script),
+    Key("function", "processing.function", "default, transparent or merge", values.function, when=_type("processing")),
+    _implied("function", "without a script, a stream is passed on as it is"),
+    _pointless("reload", "an edited script is always loaded anew", False),
+    _pointless("libs", "script.libraries names the folders of what a script imports"),
     _pointless("copy", "no function can change a frame that others see", False),
     Key("include", "selection.include", read=values.texts),
     Key("exclude", "selection.exclude", read=values.texts),
@@ -271,10 +356,21 @@ PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     Key("abort_on_error", "failure.abortOnError", "a missing key counts as false; in cam_server as true", values.flag),
     Key("abort_on_timeout", "failure.abortOnTimeout", read=values.flag),
     Key("notify_on_error", "failure.notifyOnError", "a missing key counts as true where the name ends in `_sp`", values.flag),
-    Key("mode", "output.mode", "writing files comes with the other pipeline kinds", values.output_mode),
+    _implied("mode", "output.file says so", _file),
+    Key("mode", "output.mode", "always Push", values.always("Push"), "PUSH", _shared),
+    Key("mode", "output.mode", "always Push", values.always("Push"), "PUSH", _gathered),
+    Key("mode", "output.mode", read=values.choice({"pub": "Pub", "push": "Push"})),
+    Key("file", "output.file.path", "below the folder for files: a slash in front is left out", values.file_path, when=_file),
+    Key("layout", "output.file.layout", read=values.choice({"default": "Default", "flat": "Flat", "bsh5": "Bsh5"}), when=_file),
+    Key("localtime", "output.file.localTimestamps", read=values.flag, when=_file),
+    Key("change", "output.file.allowShapeChanges", read=values.flag, when=_file),
+    *(_pointless(name, "only mode FILE has it") for name in ("file", "layout", "localtime", "change")),
+    Key("output_pipeline", "output.pipeline.name", "a FanIn; in lower case and with dashes, as objects are named", values.object_name),
     Key("port", "output.port", read=values.whole),
+    _pointless("output_stream", "output_pipeline is sent to instead", when=_gathered),
     Key("output_stream", "output.connect", read=values.text),
     Key("queue_size", "output.queueSize", "at least 1", values.at_least(1)),
+    Key("block", "output.block", "a missing key counts as false, as in cam_server", values.flag, False, _type("store")),
     Key("block", "output.block", read=values.flag),
     Key("data_compression", "output.compression", read=values.compression),
     Key("data_header_compression", "output.header.compression", read=values.compression),
@@ -295,29 +391,13 @@ PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     _pointless("timeout_count", "cam_server never used it", 10),
     _pointless("debug", "lost frames are always counted and told", False),
     _pointless("read_only", "who may change an object is said by the roles of the cluster", False),
-    _later("output_pipeline", OTHER_PIPELINES),
+    Key("pid_buffer", "reorder", "at least 2, as in cam_server; 0: off", values.reorder, when=_type("fanin")),
+    _pointless("pid_buffer", "only a FanIn puts messages in order", 0),
+    Key("modulo", "selection.downsampling", read=values.positive(values.whole), when=_type("store")),
+    _pointless("modulo", "only a store has it"),
+    *(Key(name, "script.parameters", "as every key that cam_server does not know", values.under(name), when=_script) for name in SPECIAL),
     *(
-        _later(name, "merging " + OTHER_PIPELINES)
-        for name in (
-            "bsread_address",
-            "bsread_channels",
-            "bsread_mode",
-            "bsread_image_buf",
-            "bsread_data_buf",
-            "bsread_address2",
-            "bsread_channels2",
-            "bsread_mode2",
-            "input_pipeline2",
-            "input_stream2",
-            "input_mode2",
-            "merge_buffer_size",
-            "merge_queue_size",
-            "dispatcher_url",
-            "dispatcher_verify_request",
-            "dispatcher_disable_compression",
-        )
+        _pointless(name, "the function that reads it (psen, psss, propagate_stream_with_prefix) is none of ours; write a script")
+        for name in SPECIAL
     ),
-    *(_later(name, "writing files " + OTHER_PIPELINES) for name in ("file", "layout", "localtime", "change")),
-    _later("pid_buffer", OTHER_PIPELINES, 0),
-    *(_later(name, OTHER_PIPELINES) for name in ("modulo", "prefix", "roi_signal", "roi_background", "pixel_bkg")),
 )

@@ -1,24 +1,30 @@
 """Objects from cam_server's configurations, and configurations of our objects. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from camstream.errors import SpecError
 from camstream.names import INSTANCE_OF, OTHER_KEYS, READ_ONLY
+from camstream.spec.camera import CameraSpec
 from camstream.spec.key import Key
 from camstream.spec.legacy.back import camera_config, left_over, pipeline_config
 from camstream.spec.legacy.convert import Loss, camera_from_cam_server, pipeline_from_cam_server
 from camstream.spec.legacy.values import digest_name, object_name
 from camstream.spec.objects import Camera, Metadata, Pipeline
 from camstream.spec.output import Lifecycle, LifecycleMode
+from camstream.spec.pipeline import PipelineSpec
+from camstream.spec.worker import referred_key
 
 Config = dict[str, Any]
 Streaming = Camera | Pipeline
 T = TypeVar("T", Camera, Pipeline)
 
-PIPELINE_TYPES: Final = ("processing",)
+PIPELINE_TYPES: Final = ("processing", "store", "stream", "custom", "script", "fanout", "fanin")
 SOURCE_TYPES: Final = ("epics", "bsread", "bsread_simulation", "simulation", "area_detector", "bschannel", "hdf5")
+
+OTHER_PIPELINES: Final = ("input_pipeline", "input_pipeline2", "output_pipeline")
+"""Keys that name a pipeline."""
 
 NO_CLIENT_TIMEOUT: Final = "no_client_timeout"
 
@@ -51,7 +57,7 @@ def check_camera(config: Mapping[str, Any]) -> None:
     """
     if not config:
         raise SpecError("Config object cannot be empty.")
-    if config.get("source") is None:
+    if config.get("source") is None and not config.get("url"):
         raise SpecError("'source' not specified in configuration.")
     kind = str(config.get("source_type") or "epics")
     if kind not in SOURCE_TYPES:
@@ -68,7 +74,7 @@ def check_pipeline(config: Mapping[str, Any]) -> None:
     kind = str(config.get("pipeline_type") or "processing")
     if kind not in PIPELINE_TYPES:
         raise SpecError(f"pipeline_type '{kind}' not present in mapping. Available: {', '.join(PIPELINE_TYPES)}.")
-    if not any(config.get(key) for key in ("camera_name", "input_stream", "input_pipeline")):
+    if kind in ("processing", "store") and not any(config.get(key) for key in ("camera_name", "input_stream", "input_pipeline")):
         raise SpecError("Camera name not specified in configuration.")
     slices = config.get("image_slices")
     if isinstance(slices, Mapping):
@@ -82,17 +88,21 @@ def check_pipeline(config: Mapping[str, Any]) -> None:
 def camera_object(wanted: Wanted, config: Config, old: Camera | None, cameras: Iterable[Camera]) -> Made[Camera]:
     """A camera from its configuration.
 
-    :param old: the one that it replaces
+    :param old: the one that it replaces; what cam_server has no word for stays as it is there
     :raises SpecError: if no camera can be made of it
     """
     check_camera(config)
     found = camera_from_cam_server(wanted.name, config)
+    spec = found.spec
+    if old is not None:
+        base = _converted(camera_from_cam_server, wanted.name, config_of(old, {}))
+        spec = CameraSpec.model_validate(rebased(old.spec.to_full_dict(), base, spec.to_full_dict()))
     name = old.name if old else free_name(wanted.name, cameras)
     update: Config = {
         "external_name": _external(wanted.name, name, old),
-        "lifecycle": _lifecycle(found.spec.lifecycle, config, wanted, old),
+        "lifecycle": _lifecycle(spec.lifecycle, config, wanted, old),
     }
-    spec = found.spec.model_copy(update=update)
+    spec = spec.model_copy(update=update)
     others = left_over(config, camera_config(wanted.name, spec, {}))
     return Made(Camera(metadata=_metadata(name, wanted, others, old), spec=spec), found.losses)
 
@@ -102,22 +112,57 @@ def pipeline_object(
 ) -> Made[Pipeline]:
     """A pipeline from its configuration, which names what it reads by external names.
 
-    :param old: the one that it replaces
+    :param old: the one that it replaces; what cam_server has no word for stays as it is there
     :raises SpecError: if no pipeline can be made of it
     """
     check_pipeline(config)
-    pipelines = list(pipelines)
-    names = {"camera_name": _names(cameras), "input_pipeline": _names(pipelines)}
-    renamed = {key: names[key].get(str(value), value) if key in names else value for key, value in config.items()}
-    found = pipeline_from_cam_server(wanted.name, renamed)
+    cameras, pipelines = list(cameras), list(pipelines)
+    things: dict[Key, Streaming] = {Key.of(camera): camera for camera in cameras}
+    things |= {Key.of(pipeline): pipeline for pipeline in pipelines}
+    names = {"camera_name": _names(cameras), **dict.fromkeys(OTHER_PIPELINES, _names(pipelines))}
+
+    def renamed(config: Config) -> Config:
+        return {key: names[key].get(str(value), value) if key in names else value for key, value in config.items()}
+
+    found = pipeline_from_cam_server(wanted.name, renamed(config))
+    spec = found.spec
+    if old is not None:
+        base = _converted(pipeline_from_cam_server, wanted.name, renamed(config_of(old, things)))
+        spec = PipelineSpec.model_validate(rebased(old.spec.to_full_dict(), base, spec.to_full_dict()))
     name = old.name if old else free_name(wanted.name, pipelines)
     update: Config = {
         "external_name": _external(wanted.name, name, old),
-        "lifecycle": _lifecycle(found.spec.lifecycle, config, wanted, old),
+        "lifecycle": _lifecycle(spec.lifecycle, config, wanted, old),
     }
-    spec = found.spec.model_copy(update=update)
+    spec = spec.model_copy(update=update)
     others = left_over(config, pipeline_config(wanted.name, spec, str(config.get("camera_name") or config.get("input_pipeline")), {}))
     return Made(Pipeline(metadata=_metadata(name, wanted, others, old), spec=spec), found.losses)
+
+
+def rebased(old: Config, base: Config, new: Config) -> Config:
+    """What is there, with the changes between two versions of what can be said about it.
+
+    All three are specs with every default filled in. What both versions say alike stays as it is, whether it could be said or not.
+    """
+    found = {}
+    for key, value in new.items():
+        before, here = base.get(key), old.get(key)
+        if value == before:
+            found[key] = here
+        elif isinstance(value, dict) and isinstance(before, dict) and isinstance(here, dict):
+            found[key] = rebased(here, before, value)
+        else:
+            found[key] = value
+    return found
+
+
+def _converted(convert: Callable[[str, Config], Any], name: str, config: Config) -> Config:
+    """The spec that a configuration gives; nothing where it gives none."""
+    try:
+        found: Config = convert(name, config).spec.to_full_dict()
+    except SpecError:
+        return {}
+    return found
 
 
 def config_of(thing: Streaming, things: Mapping[Key, Streaming]) -> Config:
@@ -128,17 +173,21 @@ def config_of(thing: Streaming, things: Mapping[Key, Streaming]) -> Config:
     others = other_keys(thing)
     if isinstance(thing, Camera):
         return camera_config(thing.external_name, thing.spec, others)
-    return pipeline_config(thing.external_name, thing.spec, input_name(thing, things), others)
+
+    def external(name: str) -> str:
+        found = things.get(Key("Pipeline", thing.metadata.namespace, name))
+        return found.external_name if found else name
+
+    return pipeline_config(thing.external_name, thing.spec, input_name(thing, things), others, external)
 
 
 def input_name(pipeline: Pipeline, things: Mapping[Key, Streaming]) -> str | None:
     """External name of what a pipeline reads; the name in its spec where that does not exist; None where it reads an address."""
-    given = pipeline.spec.input
-    reference, kind = (given.camera, "Camera") if given.camera else (given.pipeline, "Pipeline")
-    if reference is None:
+    key = referred_key(pipeline)
+    if key is None:
         return None
-    found = things.get(Key(kind, pipeline.metadata.namespace, reference.name))
-    return found.external_name if found else reference.name
+    found = things.get(key)
+    return found.external_name if found else key.name
 
 
 def other_keys(thing: Streaming) -> Config:

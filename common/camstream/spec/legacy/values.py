@@ -250,18 +250,60 @@ background_mode = choice(
 )
 
 
+BUILT_IN = {
+    "processing": ("default", "transparent", "merge"),
+    "stream": ("propagate_stream",),
+}
+"""Functions of cam_server that need no script here, by pipeline_type."""
+
+pipeline_type = choice(
+    {
+        "processing": "Processing",
+        "stream": "Stream",
+        "store": "Store",
+        "custom": "Custom",
+        "script": "Script",
+        "fanout": "FanOut",
+        "fanin": "FanIn",
+    }
+)
+
+
 def function(value: Any) -> str:
-    built_in = {"default": "Default", "transparent": "Transparent"}
     name = text(value)
-    if name not in built_in:
-        raise NotYet(f"function {name!r} is none of {', '.join(built_in)}: others come with the other pipeline kinds")
-    return built_in[name]
+    if name not in BUILT_IN["processing"]:
+        raise ValueError(f"function {name!r} is none of {', '.join(BUILT_IN['processing'])}")
+    return name.capitalize()
 
 
-def output_mode(value: Any) -> str:
-    if str(value).strip().lower() == "file":
-        raise NotYet("writing files comes with the other pipeline kinds")
-    return str(choice({"pub": "Pub", "push": "Push"})(value))
+def under(name: str) -> Read:
+    """The value as a member of an object."""
+    return lambda value: {name: value}
+
+
+def script_file(value: Any) -> str:
+    """The file of a user's function, which cam_server names with or without its ending."""
+    name = text(value)
+    return name if name.endswith(".py") else f"{name}.py"
+
+
+def file_path(value: Any) -> str:
+    """A path below the folder for files."""
+    return text(value).lstrip("/")
+
+
+def always(found: Any) -> Read:
+    """The same, whatever is written."""
+    return lambda _: found
+
+
+def at_most(most: int) -> Read:
+    return lambda value: max(1, min(whole(value), most))
+
+
+def reorder(value: Any) -> int | None:
+    found = whole(value)
+    return max(found, 2) if found > 0 else None
 
 
 def header_policy(value: Any) -> str:

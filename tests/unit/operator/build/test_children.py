@@ -19,13 +19,13 @@ from ruamel.yaml import YAML
 
 from camstream.decide import completed
 from camstream.errors import ClassNotAllowed, SpecError
-from camstream.resolve import resolve
+from camstream.resolve import Addresses, resolve
 from camstream.spec import Camera, Pipeline, WorkerConfig
 from camstream.spec.base import Change
 from camstream.spec.key import Key
 from camstream.spec.status import ConfigStatus, Phase, PipelineStatus
-from camstream_operator.build.children import PLACE, Manifest, build_children
-from camstream_operator.build.names import HASH, IDENTITY, child_name, stream_address
+from camstream_operator.build.children import Manifest, build_children, place_of
+from camstream_operator.build.names import HASH, IDENTITY, child_name, gather_address, stream_address
 from camstream_operator.build.quantity import bytes_or_cores
 from camstream_operator.settings import Settings
 
@@ -67,8 +67,9 @@ def with_uid(thing: Camera | Pipeline, uid: str = "0b0a8a5c", namespace: str = "
 
 
 def config_of(thing: Camera | Pipeline) -> WorkerConfig:
+    place = place_of(thing, SETTINGS)
     fields = {"kind": thing.kind, "name": thing.name, "external_name": thing.external_name, thing.kind.lower(): thing.spec}
-    return WorkerConfig(namespace=thing.metadata.namespace, **fields, stream_address=PLACE.stream_address, http_port=PLACE.http_port)
+    return WorkerConfig(namespace=thing.metadata.namespace, **fields, stream_address=place.stream_address, http_port=place.http_port)
 
 
 def children(thing: Camera | Pipeline, running: bool = True, settings: Settings = SETTINGS) -> tuple[Manifest, Manifest, Manifest]:
@@ -105,7 +106,8 @@ def cases() -> dict[str, list[Manifest]]:
     found = {}
     for name, thing in {"camera": camera, "pipeline-of-a-full-class": pipeline, "stopped-push-camera": push}.items():
         objects = {Key.of(one): one for one in (camera, thing)}
-        config = resolve(thing, objects, PLACE, lambda key, objects=objects: stream_address(objects[key]), None)
+        addresses = Addresses(stream=lambda key, objects=objects: stream_address(objects[key]), gather=gather_address)
+        config = resolve(thing, objects, place_of(thing, SETTINGS), addresses, None)
         found[name] = build_children(thing, config, SETTINGS, running=name != "stopped-push-camera")
     return found
 
@@ -146,7 +148,15 @@ def test_edit_that_a_running_worker_cannot_take_over_makes_a_new_pod(edit: Edit)
     assert template(edit.before)["metadata"]["annotations"] != template(edit.after)["metadata"]["annotations"]
 
 
-@pytest.mark.parametrize("edit", BY_CHANGE[Change.LIVE], ids=str)
+def test_scaling_leaves_pods_and_service_alone() -> None:
+    given = {"address": "tcp://sender:9999", "mode": "Pull"}
+    one, three = (children(make_pipeline(input=given, replicas=number)) for number in (1, 3))
+    assert [found[2]["spec"]["replicas"] for found in (one, three)] == [1, 3]
+    assert three[2]["spec"] == one[2]["spec"] | {"replicas": 3}
+    assert one[1] == three[1]
+
+
+@pytest.mark.parametrize("edit", [edit for edit in BY_CHANGE[Change.LIVE] if edit.path != "replicas"], ids=str)
 def test_live_edit_changes_the_configuration_file_and_leaves_pod_and_service_alone(edit: Edit) -> None:
     before, after = children(edit.before), children(edit.after)
     assert before[0] != after[0]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from objects import make_camera
 
-from camstream.resolve import resolve
+from camstream.resolve import Addresses, resolve
 from camstream.spec import Camera
-from camstream_operator.build.children import PLACE, build_children
+from camstream_operator.build.children import build_children, place_of
 from camstream_operator.decide.drift import difference, owner_uid
 from camstream_operator.settings import Settings
 
@@ -34,7 +34,7 @@ SETTINGS = Settings.model_validate(
 
 def children(**spec: Any) -> list[Body]:
     camera = make_camera(**spec)
-    return build_children(camera, resolve(camera, {}, PLACE, str, None), SETTINGS, running=True)
+    return build_children(camera, resolve(camera, {}, place_of(camera, SETTINGS), Addresses(str, str), None), SETTINGS, running=True)
 
 
 def stored(manifest: Body) -> Body:
@@ -167,5 +167,5 @@ def test_owner_is_who_controls_the_child(owners: Any, uid: str | None) -> None:
 
 def test_children_are_owned_by_their_object() -> None:
     camera = Camera.model_validate({"metadata": {"name": "gun", "uid": "u1"}, "spec": {"source": {"simulation": {}}}})
-    found = build_children(camera, resolve(camera, {}, PLACE, str, None), SETTINGS, running=True)
+    found = build_children(camera, resolve(camera, {}, place_of(camera, SETTINGS), Addresses(str, str), None), SETTINGS, running=True)
     assert {owner_uid(child) for child in found} == {"u1"}

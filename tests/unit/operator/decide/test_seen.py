@@ -4,17 +4,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from objects import make_camera
+from objects import make_camera, make_pipeline
 from pods import RUNNING, ended, pod, waiting
 
 from camstream.decide import FALSE, TRUE, Finding, Seen, completed, decide_status
 from camstream.errors import SpecError
-from camstream.resolve import resolve
-from camstream.spec import Camera, WorkerConfig
+from camstream.resolve import Addresses, resolve
+from camstream.spec import Camera, Pipeline, WorkerConfig
 from camstream.spec.report import ConfigReport, InputReport, WorkerReport
 from camstream.spec.status import CameraStatus, ConfigStatus, ExitStatus, Phase, StreamStatus, WorkerStatus
-from camstream_operator.build.children import PLACE
+from camstream_operator.build.children import place_of
+from camstream_operator.build.names import IDENTITY
 from camstream_operator.decide.seen import see
+from camstream_operator.settings import Settings
 
 NOW = datetime(2026, 8, 21, 12, 0, 0, tzinfo=UTC)
 LATER = "2026-08-21T12:00:05Z"
@@ -23,7 +25,7 @@ Body = dict[str, Any]
 
 
 def config_of(camera: Camera) -> WorkerConfig:
-    return resolve(camera, {}, PLACE, str, None)
+    return resolve(camera, {}, place_of(camera, Settings(worker_image="worker")), Addresses(str, str), None)
 
 
 CAMERA = make_camera()
@@ -158,6 +160,29 @@ def test_obstacles_of_the_past_are_not_told_of_a_worker_that_answers() -> None:
     assert seen.obstacle is None
     assert seen.deployed == Finding(TRUE, "Applied")
     assert status_of(seen).worker.last_exit == ExitStatus(reason="Crashed", exit_code=1, message="the worker ended with exit code 1: boom")
+
+
+def seen_of(pipeline: Pipeline, *pods: Body, deployment: Body = DEPLOYMENT) -> Seen:
+    config = resolve(pipeline, {}, place_of(pipeline, Settings(worker_image="worker")), Addresses(str, str), None)
+    found = [{**one, "metadata": {**one["metadata"], "annotations": {IDENTITY: config.identity()}}} for one in pods]
+    return see(pipeline, config, found, deployment, None, lambda _: None, lambda _: False, None, False)
+
+
+def test_script_that_needs_too_much_memory_is_named() -> None:
+    killed = pod("a", WANTED, state=RUNNING, last=ended("OOMKilled", 137))
+    with_script = make_pipeline(input={"address": "tcp://sender:9999"}, script={"source": "pass"})
+    without = make_pipeline(input={"address": "tcp://sender:9999"})
+    told, not_told = (seen_of(pipeline, killed).exit for pipeline in (with_script, without))
+    assert told is not None
+    assert not_told is not None
+    assert told.message == f"{not_told.message}; or see what its script keeps"
+
+
+def test_replicas_and_labels_are_those_that_an_autoscaler_asks_for() -> None:
+    pipeline = make_pipeline(input={"address": "tcp://sender:9999", "mode": "Pull"}, replicas=3)
+    seen = seen_of(pipeline, deployment={**DEPLOYMENT, "status": {"replicas": 2}})
+    assert (seen.replicas, seen.selector) == (2, "camstream.dev/kind=Pipeline,camstream.dev/name=fit")
+    assert look().replicas is None
 
 
 def test_why_no_pod_is_made_is_told() -> None:
