@@ -426,6 +426,20 @@ def test_uploaded_script_becomes_the_function_of_an_instance_and_is_loaded_anew_
     pipe.delete_lib("smoothing.py")
 
 
+def test_instance_that_aborts_on_an_error_ends_and_says_how(clients: Clients) -> None:
+    pipe = clients.pipe
+    pipe.set_user_script("broken.py", "def process_image(*_):\n    raise ValueError('no beam')\n")
+    pipe.create_instance_from_config(CONFIG | {"function": "broken", "abort_on_error": True}, "aborts")
+    pipe.wait_instance_completed("aborts", timeout=40)
+    assert pipe.get_instance_exit_code("aborts") == 1
+    assert "no beam" in pipe.get_instance_logs("aborts", txt=True)
+    # The id is free again.
+    pipe.create_instance_from_config(CONFIG, "aborts")
+    assert pipe.is_instance_running("aborts")
+    pipe.stop_instance("aborts")
+    assert pipe.get_instance_exit_code("aborts") == 0
+
+
 @pytest.mark.parametrize("function", ["nowhere", "nowhere.py", "/etc/passwd", "../manifests/objects.yaml"])
 def test_function_that_is_no_script_of_the_server_is_refused(clients: Clients, function: str) -> None:
     with pytest.raises(ValueError, match="is no script of this server; upload it first"):

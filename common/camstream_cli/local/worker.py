@@ -39,7 +39,7 @@ SILENT_S = 10.0
 DEAD_S = 40.0
 """A worker without an answer for this long is replaced."""
 
-COMPLETED, WRONG_CONFIGURATION = 0, 2
+COMPLETED, FAILED, WRONG_CONFIGURATION = 0, 1, 2
 
 
 class WorkerProcess:
@@ -75,6 +75,11 @@ class WorkerProcess:
         self._stopping = False
         self._asked, self._edited = asyncio.Event(), asyncio.Event()
         self._task = asyncio.create_task(self._run(), name=f"worker {folder.name}")
+
+    @property
+    def _final(self) -> tuple[int, ...]:
+        """Who makes a stream for itself looks at how it failed; it is not tried again and again behind its back."""
+        return (FAILED,) if self.config.spec.lifecycle.delete_when_idle else ()
 
     @staticmethod
     def log_file_in(folder: Path) -> Path:
@@ -129,7 +134,7 @@ class WorkerProcess:
             self._changed()
             if time.monotonic() - started > CALM_S:
                 delay = FIRST_DELAY_S
-            again = ended.exit_code not in (COMPLETED, WRONG_CONFIGURATION)
+            again = ended.exit_code not in (COMPLETED, WRONG_CONFIGURATION, *self._final)
             self.ended_at = None if again else datetime.now(UTC)
             try:
                 await asyncio.wait_for(self._asked.wait(), delay if again else None)

@@ -46,8 +46,14 @@ def answer(ask: Ask, status: str) -> Callable[[web.Request], Awaitable[web.Strea
         except CamstreamError as error:
             log.info("%s %s: %s", request.method, request.path, error)
             return as_json({"state": "error", "status": str(error)})
+        except web.HTTPException:
+            raise
         except TimeoutError:
             return as_json({"state": "error", "status": f"no answer within {LONGEST_S:.0f} s"})
+        except Exception as error:
+            # Our mistake. Clients of cam_server could not read another form of answer.
+            log.exception("%s %s", request.method, request.path)
+            return as_json({"state": "error", "status": f"internal error: {type(error).__name__}: {error}"})
         return found if isinstance(found, web.StreamResponse) else as_json({"state": "ok", "status": status, **found})
 
     return handler

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from camstream.errors import BackgroundError, CamstreamError, SpecError
 from camstream.idling import NOBODY, asked_at, stamp
 from camstream.names import INSTANCE_OF
+from camstream.spec.fields import OutputMode
 from camstream.spec.key import Key
 from camstream.spec.legacy import updated
 from camstream.spec.legacy.objects import NO_CLIENT_TIMEOUT, Config, Streaming, Wanted, config_of, is_instance
@@ -47,6 +48,8 @@ from camstream_gateway.scripts import ScriptFolder
 from camstream_gateway.store import Held
 
 log = logging.getLogger(__name__)
+
+PRESENT: Final = "Instance with id '{}' is already present and running. Use another instance_id or stop the other one."
 
 BUILT_IN_FUNCTIONS: Final = frozenset(function for functions in BUILT_IN.values() for function in functions)
 
@@ -82,7 +85,7 @@ class Service:
         self.allow_pickle = allow_pickle
         self.started_at = time.time()
         self._http = http
-        self._creating: dict[str, asyncio.Lock] = {}
+        self._creating: set[str] = set()
 
     # ------------------------------------------------------------------ what there is
 
@@ -279,8 +282,17 @@ class Service:
         :raises CamstreamError: if none comes
         """
         found: list[Image] = []
-        await take(await self.camera_stream(camera), 1, IMAGE_S, f"camera {camera.external_name}", found.append)
+        await take(await self._readable(camera), 1, IMAGE_S, f"camera {camera.external_name}", found.append)
         return found[0]
+
+    async def _readable(self, camera: Camera) -> str:
+        """Address of a stream that may be looked at.
+
+        :raises CamstreamError: if there is none, or each message that is looked at would be taken from somebody
+        """
+        if camera.spec.output.mode is OutputMode.PUSH:
+            raise CamstreamError(f"camera {camera.external_name} pushes each image to one reader; look at a pipeline that reads it")
+        return await self.camera_stream(camera)
 
     async def geometry(self, camera: Camera) -> list[int]:
         """Width and height of its images.
@@ -304,7 +316,7 @@ class Service:
 
         :raises CamstreamError: if too few come in time, their size changes, or it cannot be written. Nothing is kept then
         """
-        address = await self.camera_stream(camera)
+        address = await self._readable(camera)
         mean, name = Mean(), camera.external_name
         await take(address, count, min(timeout_s, MOST_COLLECT_S), f"camera {name}", mean.add)
         return await asyncio.to_thread(self._keep, name, mean)
@@ -333,22 +345,23 @@ class Service:
         :raises CamstreamError: if it cannot be made, or does not start; nothing is left of it then
         """
         name = instance_id or str(uuid.uuid4())
-        async with self._creating.setdefault(name, asyncio.Lock()):
-            try:
-                return await self._create(config, Wanted(name, True, instance_of, read_only))
-            finally:
-                if not self._creating[name]._waiters:
-                    self._creating.pop(name, None)
+        if name in self._creating:
+            raise SpecError(PRESENT.format(name))
+        self._creating.add(name)
+        try:
+            return await self._create(config, Wanted(name, True, instance_of, read_only))
+        finally:
+            self._creating.discard(name)
 
     async def _create(self, config: Config, wanted: Wanted) -> Pipeline:
         old = self._pipeline(wanted.name)
         if old is not None and (is_running(old) or not is_instance(old)):
-            raise SpecError(
-                f"Instance with id '{wanted.name}' is already present and running. Use another instance_id or stop the other one."
-            )
-        thing = self.pipeline_from(wanted, config, old)
+            raise SpecError(PRESENT.format(wanted.name))
+        thing = self.pipeline_from(wanted, config, None)
         await self._check_background(thing)
         await self._check_camera(config)
+        if old is not None:
+            await self.mirror.delete(Key.of(old))
         asked = datetime.now(UTC)
         await self.mirror.apply(woken(thing, stamp(asked)))
         try:

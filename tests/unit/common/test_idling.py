@@ -106,3 +106,14 @@ def test_a_circle_of_pipelines_ends() -> None:
     second = make_pipeline("second", input={"pipeline": {"name": "first"}})
     things = {Key.of(thing): thing for thing in (first, second)}
     assert awake(things, {}, NOW) == set(things)
+
+
+def test_what_is_merged_and_who_sends_to_a_gatherer_run_too() -> None:
+    camera, second = make_camera("gun", lifecycle=ON_DEMAND), make_camera("second", lifecycle=ON_DEMAND)
+    merging = make_pipeline("merging", merge={"camera": {"name": "second"}})
+    sender = make_pipeline("sender", output={"mode": "Push", "pipeline": {"name": "gather"}}, lifecycle=ON_DEMAND)
+    gather = Pipeline.model_validate({"metadata": {"name": "gather"}, "spec": {"type": "FanIn", "lifecycle": ON_DEMAND}})
+    things = {Key.of(thing): thing for thing in (camera, second, merging, sender, gather)}
+    assert awake(things, {}, NOW) == {Key.of(merging), Key.of(camera), Key.of(second)}
+    things[Key.of(gather)] = woken(gather, stamp(NOW))
+    assert awake(things, {}, NOW) == set(things)

@@ -4,12 +4,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from pydantic import ValidationError
+
 from camstream.errors import SpecError
 from camstream.names import INSTANCE_OF, OTHER_KEYS, READ_ONLY
+from camstream.spec.base import problems
 from camstream.spec.camera import CameraSpec
 from camstream.spec.key import Key
 from camstream.spec.legacy.back import camera_config, left_over, pipeline_config
-from camstream.spec.legacy.convert import Loss, camera_from_cam_server, pipeline_from_cam_server
+from camstream.spec.legacy.convert import Converted, Loss, camera_from_cam_server, pipeline_from_cam_server
 from camstream.spec.legacy.values import digest_name, object_name
 from camstream.spec.objects import Camera, Metadata, Pipeline
 from camstream.spec.output import Lifecycle, LifecycleMode
@@ -19,6 +22,7 @@ from camstream.spec.worker import referred_key
 Config = dict[str, Any]
 Streaming = Camera | Pipeline
 T = TypeVar("T", Camera, Pipeline)
+S = TypeVar("S", CameraSpec, PipelineSpec)
 
 PIPELINE_TYPES: Final = ("processing", "store", "stream", "custom", "script", "fanout", "fanin")
 SOURCE_TYPES: Final = ("epics", "bsread", "bsread_simulation", "simulation", "area_detector", "bschannel", "hdf5")
@@ -95,8 +99,7 @@ def camera_object(wanted: Wanted, config: Config, old: Camera | None, cameras: I
     found = camera_from_cam_server(wanted.name, config)
     spec = found.spec
     if old is not None:
-        base = _converted(camera_from_cam_server, wanted.name, config_of(old, {}))
-        spec = CameraSpec.model_validate(rebased(old.spec.to_full_dict(), base, spec.to_full_dict()))
+        spec = _rebased(old.spec, spec, lambda: camera_from_cam_server(wanted.name, config_of(old, {})))
     name = old.name if old else free_name(wanted.name, cameras)
     update: Config = {
         "external_name": _external(wanted.name, name, old),
@@ -127,8 +130,7 @@ def pipeline_object(
     found = pipeline_from_cam_server(wanted.name, renamed(config))
     spec = found.spec
     if old is not None:
-        base = _converted(pipeline_from_cam_server, wanted.name, renamed(config_of(old, things)))
-        spec = PipelineSpec.model_validate(rebased(old.spec.to_full_dict(), base, spec.to_full_dict()))
+        spec = _rebased(old.spec, spec, lambda: pipeline_from_cam_server(wanted.name, renamed(config_of(old, things))))
     name = old.name if old else free_name(wanted.name, pipelines)
     update: Config = {
         "external_name": _external(wanted.name, name, old),
@@ -156,13 +158,23 @@ def rebased(old: Config, base: Config, new: Config) -> Config:
     return found
 
 
-def _converted(convert: Callable[[str, Config], Any], name: str, config: Config) -> Config:
-    """The spec that a configuration gives; nothing where it gives none."""
+def _rebased(old: S, new: S, again: Callable[[], Converted[S]]) -> S:
+    """The old spec with what has changed.
+
+    :param again: converts what a client would be told about the old one
+    :raises SpecError: if that cannot be
+    """
     try:
-        found: Config = convert(name, config).spec.to_full_dict()
+        base = again().spec
     except SpecError:
-        return {}
-    return found
+        return new
+    found = rebased(old.to_full_dict(), base.to_full_dict(), new.to_full_dict())
+    # As a whole: its parts depend on each other.
+    found["lifecycle"] = (old if new.lifecycle == base.lifecycle else new).lifecycle.to_full_dict()
+    try:
+        return type(old).model_validate(found)
+    except ValidationError as error:
+        raise SpecError("; ".join(problems(error))) from error
 
 
 def config_of(thing: Streaming, things: Mapping[Key, Streaming]) -> Config:
