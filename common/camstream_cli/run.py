@@ -50,7 +50,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="manifest, or folder of manifests")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="manifest, or folder of manifests; none: what clients make only"
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -99,8 +101,10 @@ def run(args: argparse.Namespace) -> int:
     if manifests.problems:
         return check(args.paths)
     desired.use_files(manifests.objects)
-    if not desired.objects and args.no_rest:
+    if not desired.objects and args.paths:
         raise CamstreamError(f"there is no Camera or Pipeline in {', '.join(map(str, args.paths))}")
+    if not desired.objects and args.no_rest:
+        raise CamstreamError("there is nothing to run: name a manifest, or leave --no-rest out and let clients make something")
     for note in manifests.notes:
         print(f"{note} (note)")
     try:

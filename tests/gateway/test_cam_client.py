@@ -82,7 +82,7 @@ def test_stream_starts_a_camera_that_stops_when_nobody_reads_it_and_keeps_its_ad
         assert set(message.values) == {"width", "height", "timestamp", "image", "x_axis", "y_axis"}
         assert message.values["image"].shape == (48, 64)
     clients.wait_until_stopped(cam, "idle")
-    assert clients.run.views()["idle"].phase == "Idle"
+    clients.run.wait_for_phase("idle", "Idle")
     assert cam.get_instance_stream("idle") == address
 
 

@@ -199,6 +199,24 @@ def test_tokens_are_asked_for_and_their_absence_is_said_loudly(tmp_path: Path, m
         assert clients.cam.get_cameras() == ["cam"]
 
 
+def test_tokens_that_cannot_be_used_close_all_doors(tmp_path: Path) -> None:
+    write(tmp_path / "cam.yaml", small_camera())
+    (tmp_path / "tokens").write_text("short\n")
+    with local_run(tmp_path, "--tokens", str(tmp_path / "tokens"), str(tmp_path / "cam.yaml"), rest=True) as run:
+        said = run.wait_for_output("nothing is served")
+        assert "other users may read or write it" in said or "expected at least one token" in said
+        run.wait_for_phase("cam", "Running")
+        assert "camera API: http" not in said
+
+
+def test_run_without_manifests_has_what_clients_make(tmp_path: Path) -> None:
+    with local_run(tmp_path, rest=True) as run:
+        cam = CamClient(run.rest()[0].rstrip("/"))
+        assert cam.get_cameras() == []
+        cam.set_camera_config("simulation", SIMULATION)
+        assert cam.get_camera_array("simulation").shape == (48, 64)
+
+
 def test_no_tokens_are_said_loudly(clients: Clients) -> None:
     assert "no authentication: every program of this machine may change cameras and pipelines" in clients.run.text()
 

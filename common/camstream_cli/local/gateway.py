@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from camstream_cli.local.logs import last_lines
+
 PROGRAM = "camstream_gateway.app"
 
 DEFAULT_PORT = 8080
@@ -17,8 +19,8 @@ WORDS = {"page": "live page", "cameras": "camera API", "pipelines": "pipeline AP
 """What is served, by the name of its door."""
 OPTIONS = {"page": "--page-port", "cameras": "--camera-port", "pipelines": "--pipeline-port"}
 
-NOTHING_SERVED = 3
-"""Exit code of the gateway: none of its ports can be had."""
+WRONG_OPTIONS, NOTHING_SERVED = 2, 3
+"""Exit codes of the gateway: it cannot use a file that it was given; none of its ports can be had."""
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 30.0
@@ -75,7 +77,10 @@ class Gateway:
         try:
             while not stop.is_set():
                 code = await self._life(stopping)
-                if code == NOTHING_SERVED:
+                if code == WRONG_OPTIONS:
+                    # Rather nothing than without the tokens that were asked for.
+                    self.words = f"nothing is served: {next(iter(last_lines(self.log_file, 1)), '')}"
+                if code in (WRONG_OPTIONS, NOTHING_SERVED):
                     return
                 if not stop.is_set():
                     what = "live page" if self._options.page_port is not None else "gateway"

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from camstream.spec.key import Key
 from camstream.spec.legacy.objects import Config, Streaming
+from camstream_gateway.cam_server.instances import Instances
 from camstream_gateway.cam_server.replies import BadRequest, Fields, answer, json_object
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.cam_server.translation import flat_info, instance_info, is_running
@@ -21,9 +23,9 @@ LOAD: Final = ("load", "version", "cpu", "memory", "tx", "rx")
 class Info:
     """One server, which is all that its clients see."""
 
-    def __init__(self, service: Service, things: Callable[[], Iterable[Streaming]]) -> None:
+    def __init__(self, service: Service, instances: Instances, things: Callable[[], Iterable[Streaming]]) -> None:
         """:param things: all cameras, or all pipelines"""
-        self._service, self._things = service, things
+        self._service, self._instances, self._things = service, instances, things
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         return [
@@ -101,11 +103,11 @@ class Info:
         return {"config": _servers_of(request)}
 
     async def _permanent(self, _: web.Request) -> Fields:
-        return {"permanent_instances": self._service.permanent(self._things())}
+        return {"permanent_instances": self._instances.permanent(self._things())}
 
     async def _set_permanent(self, request: web.Request) -> Fields:
         wanted = await json_object(request)
-        await self._service.set_permanent({str(name): str(saved) for name, saved in wanted.items()}, self._things())
+        await self._instances.set_permanent({str(name): str(saved) for name, saved in wanted.items()}, self._things())
         return await self._permanent(request)
 
     # ------------------------------------------------------------------ logs and the rest
@@ -121,7 +123,7 @@ class Info:
         async def ask(request: web.Request) -> Fields:
             name = request.match_info["name"]
             thing = next((thing for thing in self._things() if thing.external_name == name), None)
-            records = [from_line(line) for line in await self._service.logs(thing)] if thing else []
+            records = [from_line(line) for line in await self._service.mirror.store.logs(Key.of(thing))] if thing else []
             return {"logs": as_text(records) if text else [list(record) for record in records]}
 
         return ask

@@ -11,6 +11,7 @@ from camstream.spec.objects import Pipeline
 from camstream_gateway.cam_server import files
 from camstream_gateway.cam_server.images import image_bytes, picture
 from camstream_gateway.cam_server.info import Info
+from camstream_gateway.cam_server.instances import Instances
 from camstream_gateway.cam_server.replies import MOST_IMAGE, BadRequest, Fields, answer, json_object, json_text, number
 from camstream_gateway.cam_server.service import COLLECT_S, Service
 from camstream_gateway.cam_server.translation import Unknown, groups, instance_info
@@ -25,8 +26,8 @@ MOST_FRAMES: Final = 100_000
 class Pipelines:
     """What is asked about pipelines and their instances."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, instances: Instances) -> None:
+        self._service, self._instances = service, instances
 
     def routes(self, info: Info) -> list[web.RouteDef]:
         # In this order: words that are reserved come before names.
@@ -62,7 +63,7 @@ class Pipelines:
     # ------------------------------------------------------------------ saved
 
     def _sorted(self) -> list[str]:
-        return sorted(pipeline.external_name for pipeline in self._service.saved_pipelines())
+        return sorted(pipeline.external_name for pipeline in self._instances.saved_pipelines())
 
     async def _names(self, _: web.Request) -> Fields:
         return {"pipelines": self._sorted()}
@@ -71,19 +72,19 @@ class Pipelines:
         return {"config_names": self._sorted()}
 
     async def _groups(self, _: web.Request) -> Fields:
-        return {"groups": groups(self._service.saved_pipelines())}
+        return {"groups": groups(self._instances.saved_pipelines())}
 
     async def _cameras(self, _: web.Request) -> Fields:
         return {"cameras": sorted(camera.external_name for camera in self._service.mirror.cameras())}
 
     async def _config(self, request: web.Request) -> Fields:
-        return {"config": self._service.config(self._service.saved_pipeline(_name(request)))}
+        return {"config": self._service.config(self._instances.saved_pipeline(_name(request)))}
 
     async def _save(self, request: web.Request) -> Fields:
-        return {"config": await self._service.save_pipeline(_name(request), await json_object(request))}
+        return {"config": await self._instances.save_pipeline(_name(request), await json_object(request))}
 
     async def _delete(self, request: web.Request) -> Fields:
-        await self._service.remove(self._service.saved_pipeline(_name(request)))
+        await self._service.remove(self._instances.saved_pipeline(_name(request)))
         return {}
 
     # ------------------------------------------------------------------ instances
@@ -99,33 +100,33 @@ class Pipelines:
         config = await json_object(request)
         if not config:
             raise BadRequest("You must specify either the pipeline name or the configuration for the pipeline.")
-        return self._told(await self._service.create_from_config(config, request.query.get("instance_id") or None))
+        return self._told(await self._instances.create_from_config(config, request.query.get("instance_id") or None))
 
     async def _create_from_name(self, request: web.Request) -> Fields:
         additional = json_text(request.query.get("additional_config") or "", "additional_config")
-        return self._told(await self._service.create_from_name(_name(request), request.query.get("instance_id") or None, additional))
+        return self._told(await self._instances.create_from_name(_name(request), request.query.get("instance_id") or None, additional))
 
     async def _shared_from_config(self, request: web.Request) -> Fields:
-        return self._told(await self._service.shared_from_config(await json_object(request)))
+        return self._told(await self._instances.shared_from_config(await json_object(request)))
 
     async def _stream(self, request: web.Request) -> Fields:
-        return {"stream": (await self._service.shared(_name(request))).status.stream.address}
+        return {"stream": (await self._instances.shared(_name(request))).status.stream.address}
 
     async def _info(self, request: web.Request) -> Fields:
-        return {"info": await self._service.info(self._service.instance(_name(request)), instance_info)}
+        return {"info": await self._service.info(self._instances.instance(_name(request)), instance_info)}
 
     async def _exit_code(self, request: web.Request) -> Fields:
-        return {"exitcode": self._service.exit_code(_name(request))}
+        return {"exitcode": self._instances.exit_code(_name(request))}
 
     async def _instance_config(self, request: web.Request) -> Fields:
-        return {"config": self._service.config(self._service.instance(_name(request)))}
+        return {"config": self._service.config(self._instances.instance(_name(request)))}
 
     async def _change(self, request: web.Request) -> Fields:
-        return {"config": await self._service.change(_name(request), await json_object(request))}
+        return {"config": await self._instances.change(_name(request), await json_object(request))}
 
     async def _stop(self, request: web.Request) -> Fields:
         try:
-            await self._service.stop(self._service.instance(_name(request)))
+            await self._service.stop(self._instances.instance(_name(request)))
         except Unknown:
             return {}  # as cam_server: what is not there does not run
         return {}

@@ -9,6 +9,7 @@ from objects import make_camera, make_pipeline
 from camstream.errors import SpecError
 from camstream.names import INSTANCE_OF, OTHER_KEYS, READ_ONLY, WAKE
 from camstream.spec.key import Key
+from camstream.spec.legacy.back import NEVER_IDLE_S
 from camstream.spec.legacy.objects import Wanted, config_of, is_instance
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.report import ConfigReport, FrameCounts, InputReport, WorkerReport
@@ -80,7 +81,10 @@ def test_private_instance_is_deleted_when_idle_and_says_what_it_is_of() -> None:
 
 def test_private_instance_without_a_timeout_never_ends_by_itself() -> None:
     made = pipeline(Wanted("mine", private=True, instance_of=""), OF_GUN | {"no_client_timeout": 0})
-    assert made.spec.lifecycle.mode == "Always"
+    # It is not permanent, which would be a matter for all.
+    assert not is_permanent(made)
+    assert made.spec.lifecycle.idle_timeout_seconds == NEVER_IDLE_S
+    assert config_of(made, things(GUN))["no_client_timeout"] == 0
     assert is_instance(made)
 
 

@@ -29,6 +29,10 @@ MERGED: Final = ("image_good_region", "image_slices")
 """Keys that an update changes member by member."""
 
 
+NEVER_IDLE_S: Final = 31_536_000
+"""A year: the longest time that there is, for what a client makes for itself and stops itself."""
+
+
 def camera_config(name: str, spec: CameraSpec, others: Mapping[str, Any]) -> Config:
     """The configuration of a camera.
 
@@ -133,7 +137,9 @@ def _written(rows: tuple[Row, ...], spec: Mapping[str, Any]) -> Config:
 
 def _timeout(spec: CameraSpec | PipelineSpec) -> int:
     """0 for never."""
-    return spec.lifecycle.idle_timeout_seconds if spec.lifecycle.mode is LifecycleMode.ON_DEMAND else 0
+    lifecycle = spec.lifecycle
+    idles = lifecycle.mode is LifecycleMode.ON_DEMAND and lifecycle.idle_timeout_seconds < NEVER_IDLE_S
+    return lifecycle.idle_timeout_seconds if idles else 0
 
 
 def _source(name: str, spec: CameraSpec) -> Config:

@@ -11,7 +11,7 @@ from camstream.names import INSTANCE_OF, OTHER_KEYS, READ_ONLY
 from camstream.spec.base import problems
 from camstream.spec.camera import CameraSpec
 from camstream.spec.key import Key
-from camstream.spec.legacy.back import camera_config, left_over, pipeline_config
+from camstream.spec.legacy.back import NEVER_IDLE_S, camera_config, left_over, pipeline_config
 from camstream.spec.legacy.convert import Converted, Loss, camera_from_cam_server, pipeline_from_cam_server
 from camstream.spec.legacy.values import digest_name, object_name
 from camstream.spec.objects import Camera, Metadata, Pipeline
@@ -229,9 +229,10 @@ def _lifecycle(found: Lifecycle, config: Config, wanted: Wanted, old: Streaming 
     if config.get(NO_CLIENT_TIMEOUT) is None:
         # cam_server's default, which ours is not: there, nothing runs unless it is asked for.
         found = old.spec.lifecycle if old else Lifecycle(mode=LifecycleMode.ON_DEMAND)
-    if not wanted.private or found.mode is not LifecycleMode.ON_DEMAND:
+    if not wanted.private:
         return found
-    return found.model_copy(update={"delete_when_idle": True})
+    timeout = found.idle_timeout_seconds if found.mode is LifecycleMode.ON_DEMAND else NEVER_IDLE_S
+    return Lifecycle(mode=LifecycleMode.ON_DEMAND, idle_timeout_seconds=timeout, delete_when_idle=True)
 
 
 def _metadata(name: str, wanted: Wanted, others: Config, old: Streaming | None) -> Metadata:
