@@ -54,6 +54,8 @@ class Seen:
     """Whether Kubernetes has everything that the worker needs; None outside a cluster."""
     paused: bool = False
     """Nothing is changed for the object, on request."""
+    idle: bool = False
+    """No worker is wanted now: nobody reads it."""
     replaced: bool = False
     """What is seen is a worker that is about to be replaced by one with the wanted configuration."""
     worker: WorkerStatus = field(default_factory=WorkerStatus)
@@ -149,6 +151,8 @@ def _address(thing: Camera | Pipeline, seen: Seen, previous: CameraStatus | Pipe
 def _phase(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Seen) -> Phase:
     if stopped(thing):
         return Phase.STOPPED
+    if seen.idle:
+        return Phase.IDLE
     if seen.report is not None:
         return seen.report.phase
     if isinstance(config, BrokenReference):
@@ -190,6 +194,8 @@ def _asleep(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Se
         return Finding(FALSE, "Stopped", "stopped on request; set spec.lifecycle.mode to Always to start it")
     if stopped(thing):
         return Finding(FALSE, "Stopped", "scaled to no worker; set spec.replicas to 1 or more to start it")
+    if seen.idle:
+        return Finding(FALSE, "Idle", "nobody reads it; it starts when it is asked for")
     if seen.report is not None:
         return None
     if isinstance(config, SpecError):

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from camstream import __version__
 from camstream.errors import CamstreamError
-from camstream_cli import check, receive, run, status
+from camstream_cli import check, export, import_, receive, run, status
 
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells expect it."""
@@ -19,6 +19,7 @@ examples:
   camstream receive demo-pipeline         watch the result
   camstream status                        what runs here, and how it is
   camstream check my-camera.yaml          find mistakes in a manifest before it is used
+  camstream import /etc/cam_server --output manifests    take over the cameras and pipelines of cam_server
 
 `camstream VERB --help` tells more. The same manifests run on Kubernetes with `kubectl apply`;
 `kubectl camstream --help` says what to do with them there.
@@ -33,7 +34,7 @@ class Verb(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-VERBS: Final[dict[str, Verb]] = {"run": run, "status": status, "receive": receive, "check": check}
+VERBS: Final[dict[str, Verb]] = {"run": run, "status": status, "receive": receive, "check": check, "import": import_, "export": export}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,18 +9,21 @@ import time
 from pathlib import Path
 
 from camstream.errors import CamstreamError
-from camstream.spec.view import STATE_FILE
+from camstream.spec.key import Key
 from camstream_cli.check import check
 from camstream_cli.format import console
 from camstream_cli.local.backgrounds import BackgroundFolder
+from camstream_cli.local.control import Control
+from camstream_cli.local.desired import Desired
 from camstream_cli.local.follow import Followed
-from camstream_cli.local.page import DEFAULT_PORT, Page
+from camstream_cli.local.gateway import CAMERA_PORT, DEFAULT_PORT, PIPELINE_PORT, Gateway, Options
 from camstream_cli.local.ports import Ports
 from camstream_cli.local.screen import Lines, LiveTable, Screen
 from camstream_cli.local.state import RunState, run_folder, state_directory, write_state
 from camstream_cli.local.supervisor import Supervisor
 
 BACKGROUNDS = Path("~/.local/share/camstream/backgrounds")
+SCRIPTS = Path("~/.local/share/camstream/scripts")
 FILES = Path("~/.local/share/camstream/files")
 
 TELL_S = 0.5
@@ -47,11 +50,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="manifest, or folder of manifests")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="manifest, or folder of manifests; none: what clients make only"
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="where the streams and the live page listen; 0.0.0.0 to serve other machines (default: 127.0.0.1)",
+        help="where the streams, the live page and the REST interface listen; 0.0.0.0 to serve other machines (default: 127.0.0.1)",
     )
     parser.add_argument(
         "--backgrounds", type=Path, default=BACKGROUNDS, metavar="DIR", help=f"folder of backgrounds (default: {BACKGROUNDS})"
@@ -69,20 +74,41 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help=f"of the live page; 0 for any free one (default: {DEFAULT_PORT})",
     )
     parser.add_argument("--no-page", action="store_true", help="serve no live page")
+    rest = parser.add_argument_group("cam_server's REST interface, for its clients")
+    for kind, port in (("camera", CAMERA_PORT), ("pipeline", PIPELINE_PORT)):
+        rest.add_argument(
+            f"--{kind}-port", type=int, default=port, metavar="PORT", help=f"of the {kind} API; 0 for any free one (default: {port})"
+        )
+    rest.add_argument("--no-rest", action="store_true", help="serve no REST interface")
+    rest.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep what clients save here, for the next run (default: until this run ends)"
+    )
+    rest.add_argument("--scripts", type=Path, default=SCRIPTS, metavar="DIR", help=f"folder of uploaded scripts (default: {SCRIPTS})")
+    rest.add_argument(
+        "--tokens",
+        type=Path,
+        metavar="FILE",
+        help="ask every client for one of these tokens, one per line (default: everybody may do everything)",
+    )
+    rest.add_argument("--allow-pickle", action="store_true", help="read backgrounds that old clients upload as pickles, plain arrays only")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"], help="of the workers (default: info)")
 
 
 def run(args: argparse.Namespace) -> int:
     """:raises CamstreamError: if there is nothing to run, or no place to run it"""
+    desired = Desired(args.keep)
     manifests = Followed(args.paths)
     if manifests.problems:
         return check(args.paths)
-    if not manifests.objects:
+    desired.use_files(manifests.objects)
+    if not desired.objects and args.paths:
         raise CamstreamError(f"there is no Camera or Pipeline in {', '.join(map(str, args.paths))}")
+    if not desired.objects and args.no_rest:
+        raise CamstreamError("there is nothing to run: name a manifest, or leave --no-rest out and let clients make something")
     for note in manifests.notes:
         print(f"{note} (note)")
     try:
-        asyncio.run(_supervise(args, manifests))
+        asyncio.run(_supervise(args, manifests, desired))
     except* BrokenPipeError:
         unread = True
     else:
@@ -92,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _supervise(args: argparse.Namespace, manifests: Followed) -> None:
+async def _supervise(args: argparse.Namespace, manifests: Followed, desired: Desired) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -103,18 +129,46 @@ async def _supervise(args: argparse.Namespace, manifests: Followed) -> None:
     backgrounds = BackgroundFolder(args.backgrounds.expanduser())
     with run_folder(state_directory()) as folder, contextlib.closing(Ports(args.host)) as ports:
         supervisor = Supervisor(folder, ports, backgrounds, args.log_level, args.files.expanduser())
-        supervisor.apply(manifests.objects, manifests.config_maps)
-        page = None if args.no_page else Page(folder / STATE_FILE, backgrounds.folder, ports.host, args.page_port)
+
+        def changed() -> None:
+            supervisor.apply(desired.objects, manifests.config_maps)
+
+        def edited() -> None:
+            desired.use_files(manifests.objects)
+            changed()
+
+        def idle(key: Key) -> None:
+            desired.delete(key)
+            changed()
+
+        supervisor.when_idle = idle
+        changed()
+        options = _gateway_options(args, ports.host)
+        gateway = Gateway(folder, options) if options.serves else None
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervisor.run(stop))
-            tasks.create_task(manifests.follow(lambda: supervisor.apply(manifests.objects, manifests.config_maps), stop))
-            tasks.create_task(_tell(args, folder, supervisor, manifests, page, stop))
-            if page:
-                tasks.create_task(page.run(stop))
+            tasks.create_task(manifests.follow(edited, stop))
+            tasks.create_task(_tell(args, folder, supervisor, manifests, gateway, stop))
+            if gateway:
+                tasks.create_task(Control(folder, desired, supervisor, changed).run(stop))
+                tasks.create_task(gateway.run(stop))
+
+
+def _gateway_options(args: argparse.Namespace, host: str) -> Options:
+    return Options(
+        host=host,
+        page_port=None if args.no_page else args.page_port,
+        camera_port=None if args.no_rest else args.camera_port,
+        pipeline_port=None if args.no_rest else args.pipeline_port,
+        backgrounds=args.backgrounds.expanduser(),
+        scripts=args.scripts.expanduser(),
+        tokens=args.tokens,
+        allow_pickle=args.allow_pickle,
+    )
 
 
 async def _tell(
-    args: argparse.Namespace, folder: Path, supervisor: Supervisor, manifests: Followed, page: Page | None, stop: asyncio.Event
+    args: argparse.Namespace, folder: Path, supervisor: Supervisor, manifests: Followed, gateway: Gateway | None, stop: asyncio.Event
 ) -> None:
     """Show how everything is, here and to other processes, until told to stop."""
     state = RunState(pid=os.getpid(), started_at=time.time(), paths=[str(path) for path in args.paths])
@@ -123,12 +177,12 @@ async def _tell(
     try:
         while not stop.is_set():
             views, problems = supervisor.views(), manifests.problems
+            doors = gateway.doors if gateway else {}
             try:
-                url = page.url if page else None
-                write_state(folder, state.model_copy(update={"page": url, "objects": views, "problems": problems}))
+                write_state(folder, state.model_copy(update={**doors, "objects": views, "problems": problems}))
             except OSError as error:
                 problems = [*problems, f"cannot write to {folder}: {error.strerror}; `camstream status` is not up to date"]
-            screen.show(views, problems, page.words if page else "")
+            screen.show(views, problems, gateway.words if gateway else "")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TELL_S)
     finally:

@@ -1,71 +1,123 @@
-"""The process ``camstream_gateway``: serve the live page for what one ``camstream run`` runs."""
+"""The process ``camstream_gateway``: the live page and cam_server's REST interface, for what one ``camstream run`` runs."""
 
 import argparse
 import asyncio
 import errno
+import json
 import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 
+from camstream.errors import CamstreamError
+from camstream.spec.view import STATE_FILE
+from camstream_gateway.backgrounds import Backgrounds
+from camstream_gateway.cam_server.application import camera_api, pipeline_api
+from camstream_gateway.cam_server.service import Service
 from camstream_gateway.metrics import Metrics
+from camstream_gateway.mirror import Mirror
 from camstream_gateway.objects import Board, LocalObjects, Objects
+from camstream_gateway.records import Records
 from camstream_gateway.routes import Gateway
+from camstream_gateway.scripts import ScriptFolder
+from camstream_gateway.security import read_tokens
+from camstream_gateway.store import LocalStore
 from camstream_gateway.subscriptions import Subscriptions
 
 COMPLETED: Final = 0
-ADDRESS_IN_USE: Final = 3
-NO_SUCH_ADDRESS: Final = 4
+NOTHING_SERVED: Final = 3
+WRONG_OPTIONS: Final = 2
 
 EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - the person who starts it says so
 """Addresses that mean all interfaces, and are no place to go to."""
 
 ASK_S: Final = 3.0
-"""How long a worker may take for a preview."""
+"""How long a worker may take for an answer."""
 SHUTDOWN_S: Final = 1.0
+
+PAGE, CAMERAS, PIPELINES = "page", "cameras", "pipelines"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One port and what is behind it."""
+
+    name: str
+    port: int
+    application: Callable[[], web.Application]
 
 
 def main() -> int:
     args = _arguments()
+    records = Records()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger().addHandler(records)
     try:
-        asyncio.run(_serve(LocalObjects(args.state), args.store, args.host, args.port, args.exit_with_stdin))
-    except OSError as error:
-        sys.stderr.write(f"cannot serve the page at {args.host}:{args.port}: {error.strerror}\n")
-        return ADDRESS_IN_USE if error.errno == errno.EADDRINUSE else NO_SUCH_ADDRESS
+        return asyncio.run(_serve(args, records))
+    except CamstreamError as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG_OPTIONS
+
+
+async def _serve(args: argparse.Namespace, records: Records) -> int:
+    """:raises CamstreamError: if a file that it is given cannot be used"""
+    stop = _stopped(args.exit_with_stdin)
+    tokens = read_tokens(args.tokens) if args.tokens else None
+    board, subscriptions = Board(), Subscriptions()
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_S)))
+        stack.push_async_callback(subscriptions.close)
+        doors, watchers = [], []
+        if args.page_port is not None:
+            page = Gateway(board, subscriptions, http, Metrics(), args.backgrounds)
+            doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, tokens)))
+            watchers.append(_watch(LocalObjects(args.run / STATE_FILE), board, subscriptions))
+        if args.cameras_port is not None or args.pipelines_port is not None:
+            mirror = Mirror(await stack.enter_async_context(LocalStore(args.run)))
+            service = Service(mirror, http, Backgrounds(args.backgrounds), ScriptFolder(args.scripts), records, args.allow_pickle)
+            apis = ((CAMERAS, args.cameras_port, camera_api), (PIPELINES, args.pipelines_port, pipeline_api))
+            doors += [Door(name, port, partial(api, service, args.host, tokens)) for name, port, api in apis if port is not None]
+            watchers.append(mirror.follow())
+        tasks = [asyncio.create_task(watcher) for watcher in watchers]
+        stack.push_async_callback(_cancel, tasks)
+        open_doors, problems = {}, {}
+        for door in doors:
+            runner = web.AppRunner(door.application(), access_log=None, shutdown_timeout=SHUTDOWN_S)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            try:
+                await web.TCPSite(runner, args.host, door.port).start()
+                open_doors[door.name] = _url(runner)
+            except OSError as error:
+                sys.stderr.write(f"cannot serve the {door.name} at {args.host}:{door.port}: {error.strerror}\n")
+                problems[door.name] = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
+        # The one line of standard output: with port 0 nobody could know it otherwise.
+        sys.stdout.write(json.dumps({"doors": open_doors, "problems": problems}) + "\n")
+        sys.stdout.flush()
+        if not open_doors:
+            return NOTHING_SERVED
+        stopping = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        for task in done - {stopping}:
+            task.result()
     return COMPLETED
 
 
-async def _serve(objects: Objects, store: Path | None, host: str, port: int, with_stdin: bool) -> None:
-    """:raises OSError: if the address cannot be had"""
-    stop = _stopped(with_stdin)
-    board, subscriptions = Board(), Subscriptions()
-    timeout = aiohttp.ClientTimeout(total=ASK_S)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
-        gateway = Gateway(board, subscriptions, http, Metrics(), store)
-        runner = web.AppRunner(gateway.application(host), access_log=None, shutdown_timeout=SHUTDOWN_S)
-        await runner.setup()
-        watcher = asyncio.create_task(_watch(objects, board, subscriptions))
-        try:
-            await web.TCPSite(runner, host, port).start()
-            # The one line of standard output: with port 0 nobody could know it otherwise.
-            sys.stdout.write(f"{_url(runner)}\n")
-            sys.stdout.flush()
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait({stopping, watcher}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-        finally:
-            watcher.cancel()
-            await runner.cleanup()
-            await subscriptions.close()
-    if watcher.done() and not watcher.cancelled():
-        watcher.result()
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _watch(objects: Objects, board: Board, subscriptions: Subscriptions) -> None:
@@ -100,13 +152,20 @@ def _stopped(with_stdin: bool) -> asyncio.Event:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="camstream-gateway",
-        description="Serve the live page: every stream of one `camstream run`, in a browser.",
-        epilog="`camstream run` starts it; by hand it serves to look at another state file.",
+        description="Serve the live page and cam_server's REST interface for one `camstream run`.",
+        epilog="`camstream run` starts it; by hand it serves to look at another run. Port 0 is any free one.",
     )
-    parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="state.json of a running `camstream run`")
-    parser.add_argument("--store", type=Path, metavar="DIR", help="folder of backgrounds: /metrics tells how full it is")
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder of a running `camstream run`")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8080, help="0: any free port (default: 8080)")
+    parser.add_argument("--page-port", type=int, metavar="PORT", help="of the live page")
+    parser.add_argument("--cameras-port", type=int, metavar="PORT", help="of the camera API")
+    parser.add_argument("--pipelines-port", type=int, metavar="PORT", help="of the pipeline API")
+    parser.add_argument("--backgrounds", type=Path, default=Path("backgrounds"), metavar="DIR", help="folder of backgrounds")
+    parser.add_argument("--scripts", type=Path, default=Path("scripts"), metavar="DIR", help="folder of users' scripts")
+    parser.add_argument("--tokens", type=Path, metavar="FILE", help="ask everybody for one of these tokens, one per line")
+    parser.add_argument(
+        "--allow-pickle", action="store_true", help="read backgrounds that old clients upload as pickles, plain arrays only"
+    )
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes, so as not to outlive the parent")
     return parser.parse_args()
 

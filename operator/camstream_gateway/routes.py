@@ -15,7 +15,7 @@ from camstream.spec.fields import OutputMode
 from camstream_gateway.metrics import Metrics
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
-from camstream_gateway.security import guard, set_headers
+from camstream_gateway.security import Tokens, ask_for, guard, set_headers
 from camstream_gateway.session import Session
 from camstream_gateway.subscriptions import Subscriptions
 
@@ -58,9 +58,12 @@ class Gateway:
         self._previews: dict[StreamKey, Preview] = {}
         metrics.watch(lambda: len(self._sockets), store)
 
-    def application(self, host: str) -> web.Application:
-        """:param host: where it is served"""
-        app = web.Application(middlewares=[self._metrics.count, guard(host)])
+    def application(self, host: str, tokens: Tokens | None = None) -> web.Application:
+        """
+        :param host: where it is served
+        :param tokens: who looks must have one of them; None: everybody may
+        """
+        app = web.Application(middlewares=[self._metrics.count, guard(host), ask_for(tokens)])
         app.on_response_prepare.append(set_headers)
         app.on_shutdown.append(self._close)
         app.add_routes(

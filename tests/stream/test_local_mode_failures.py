@@ -124,7 +124,7 @@ def test_two_runs_beside_each_other_are_both_found_and_do_not_share_a_port(tmp_p
 def test_terminal_shows_a_live_table_and_ctrl_c_stops_everything(tmp_path: Path, folder: Path) -> None:
     write(folder / "cam.yaml", small_camera())
     state = tmp_path / "state"
-    with on_a_terminal({"CAMSTREAM_STATE": str(state)}, CAMSTREAM, "run", "--no-page", str(folder)) as terminal:
+    with on_a_terminal({"CAMSTREAM_STATE": str(state)}, CAMSTREAM, "run", "--no-page", "--no-rest", str(folder)) as terminal:
         terminal.read_until("Running", "64x48 uint16", "camstream receive cam")
         worker = next(view.pid for found in running(state) for view in found.objects)
         code, rest = terminal.interrupt()
@@ -138,7 +138,7 @@ def test_terminal_shows_a_live_table_and_ctrl_c_stops_everything(tmp_path: Path,
 def test_reader_that_closes_the_output_ends_the_run_without_a_word(tmp_path: Path, folder: Path) -> None:
     write(folder / "cam.yaml", small_camera())
     state = tmp_path / "state"
-    command = [CAMSTREAM, "run", "--no-page", str(folder)]
+    command = [CAMSTREAM, "run", "--no-page", "--no-rest", str(folder)]
     environment = os.environ | {"CAMSTREAM_STATE": str(state)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None

@@ -117,6 +117,8 @@ def _with_parents(spec: Document, path: tuple[str, ...]) -> Document:
     document = copy.deepcopy(spec)
     if path == ("output", "service", "nodePort"):
         _set(document, ("output", "service", "type"), "NodePort")
+    if path == ("lifecycle", "deleteWhenIdle"):
+        _set(document, ("lifecycle", "mode"), "OnDemand")
     if path[:2] == ("output", "pipeline"):
         _set(document, ("output", "mode"), "Push")
     for length in range(1, len(path)):

@@ -101,10 +101,20 @@ class Gateway:
 
     def start(self, port: int = 0) -> None:
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "camstream_gateway.app", "--state", str(self._file), "--port", str(port), "--exit-with-stdin"]
+            command = [
+                sys.executable,
+                "-m",
+                "camstream_gateway.app",
+                "--run",
+                str(self._file.parent),
+                "--page-port",
+                str(port),
+                "--exit-with-stdin",
+            ]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().decode().strip()
+        line = self.process.stdout.readline()
+        self.url = json.loads(line)["doors"].get("page", "") if line else ""
         assert self.url, f"the gateway ended with {self.stop()}: {self.log.read_text()}"
 
     @property

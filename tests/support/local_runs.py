@@ -26,18 +26,20 @@ CAMSTREAM = str(Path(sys.executable).with_name("camstream"))
 class LocalRun:
     """One `camstream run` and what can be seen of it."""
 
-    def __init__(self, folder: Path, *arguments: str, page: bool = False) -> None:
+    def __init__(self, folder: Path, *arguments: str, page: bool = False, rest: bool = False) -> None:
         """Start.
 
         :param folder: for the state directory and the output
         :param arguments: paths and options
         :param page: serve the live page at a free port
+        :param rest: serve cam_server's REST interface at free ports
         """
         self.state = folder / "state"
         self.output = folder / "output.txt"
         self._folder = folder
         self._seen: set[int] = set()
         options = ["--page-port", "0"] if page else ["--no-page"]
+        options += ["--camera-port", "0", "--pipeline-port", "0"] if rest else ["--no-rest"]
         with self.output.open("ab") as output:
             self.process = subprocess.Popen([CAMSTREAM, "run", *options, *arguments], stdout=output, stderr=output, env=self.environment)
 
@@ -57,6 +59,13 @@ class LocalRun:
     def page(self) -> str:
         """Address of the live page, once it is served."""
         return self._wait("the live page", lambda: next((state.page for state in running(self.state) if state.page), ""))
+
+    def rest(self) -> tuple[str, str]:
+        """Addresses of the camera and of the pipeline API, once they are served."""
+        look = lambda: next(((s.cameras, s.pipelines) for s in running(self.state) if s.cameras and s.pipelines), None)  # noqa: E731
+        found = self._wait("the REST interface", look)
+        assert found is not None
+        return found
 
     def problems(self) -> list[str]:
         return [problem for state in running(self.state) for problem in state.problems]
@@ -106,9 +115,9 @@ class LocalRun:
 
 
 @contextmanager
-def local_run(folder: Path, *arguments: str, page: bool = False) -> Iterator[LocalRun]:
+def local_run(folder: Path, *arguments: str, page: bool = False, rest: bool = False) -> Iterator[LocalRun]:
     """Stopped at the end, if the test did not stop it."""
-    run = LocalRun(folder, *arguments, page=page)
+    run = LocalRun(folder, *arguments, page=page, rest=rest)
     try:
         yield run
     finally:

@@ -164,12 +164,27 @@ class LifecycleMode(StrEnum):
     """As long as the object exists."""
     STOPPED = "Stopped"
     """Not at all; the object and its address stay."""
+    ON_DEMAND = "OnDemand"
+    """From when it is asked for, until nobody has read it for idleTimeoutSeconds; the object and its address stay."""
 
 
 class Lifecycle(Spec):
     """When the worker runs."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            message="deleteWhenIdle needs mode OnDemand",
+            holds=lambda lifecycle: not lifecycle.delete_when_idle or lifecycle.mode is LifecycleMode.ON_DEMAND,
+            # Without has() the default of the whole would break it: that is looked at before its members have theirs.
+            cel="!(has(self.deleteWhenIdle) && self.deleteWhenIdle) || self.mode == 'OnDemand'",
+        ),
+    )
+
     mode: Annotated[LifecycleMode, LIVE] = LifecycleMode.ALWAYS
+    idle_timeout_seconds: Annotated[int, Field(ge=1, le=31_536_000), LIVE] = 10
+    """OnDemand: how long it goes on without a reader. What it reads goes on with it."""
+    delete_when_idle: Annotated[bool, LIVE] = False
+    """OnDemand: it runs from its creation, and is deleted instead of becoming idle. For streams that one client makes for itself."""
 
 
 class Resources(Spec):

@@ -83,6 +83,9 @@ class WorkerReport(Spec):
     """Since the worker started."""
     clients: int = 0
     """Readers that are connected now."""
+    idle_seconds: float | None = None
+    """Since the last reader left or, where none has come yet, since the stream was opened. None: there is a reader
+    now, or what it makes is for nobody to read."""
     last_frame: LastFrame | None = None
     background: BackgroundUse | None = None
     script: ScriptUse | None = None

@@ -19,6 +19,8 @@ class Phase(StrEnum):
     """Frames flow."""
     WAITING = "Waiting"
     """The worker is ready, but its source or input is silent."""
+    IDLE = "Idle"
+    """Not needed: nobody reads it. It starts when it is asked for."""
     STOPPED = "Stopped"
     """Stopped on request."""
     COMPLETED = "Completed"

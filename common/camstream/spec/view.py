@@ -58,6 +58,10 @@ class RunState(Spec):
     """The manifests that it follows."""
     page: str | None = None
     """Where the live page is served."""
+    cameras: str | None = None
+    """Where cam_server's camera API is served."""
+    pipelines: str | None = None
+    """Where cam_server's pipeline API is served."""
     problems: list[str] = Field(default=[])
     """What is wrong with the manifests, where the newest edit could not be taken over."""
     objects: list[ObjectView] = Field(default=[])

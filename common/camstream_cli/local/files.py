@@ -1,5 +1,6 @@
 """Files that others read while they are written."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,3 +11,9 @@ def replace_file(path: Path, text: str) -> None:
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - by descriptor
         file.write(text)
     fresh.replace(path)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file where it is and may be removed."""
+    with contextlib.suppress(OSError):
+        path.unlink()

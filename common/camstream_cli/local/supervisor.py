@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import aiohttp
 
 from camstream.decide import Seen, decide_status, stopped, wanted_background
 from camstream.errors import BrokenReference, ImmutableField, SpecError
+from camstream.idling import Activity, asked_at, awake
 from camstream.resolve import camera_name
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.output import LifecycleMode
 from camstream.spec.status import CameraStatus, PipelineStatus, WorkerStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig, camera_of
 from camstream_cli.local.backgrounds import BackgroundFolder
@@ -50,6 +53,10 @@ class Supervisor:
         self._workers: dict[Key, WorkerProcess] = {}
         self._statuses: dict[Key, CameraStatus | PipelineStatus] = {}
         self._changed = asyncio.Event()
+        self._awake: set[Key] = set()
+        self._leaving: dict[asyncio.Task[None], WorkerProcess] = {}
+        self.when_idle: Callable[[Key], None] = lambda _: None
+        """Called with an object that asks to be deleted when it is idle, and is."""
 
     def apply(self, objects: Collection[Camera | Pipeline], config_maps: Mapping[tuple[str, str], dict[str, str]] = EMPTY) -> None:
         """Want exactly these objects from now on. One whose immutable fields were edited stays as it was.
@@ -69,6 +76,7 @@ class Supervisor:
         self._objects = wanted
         self._statuses = {key: status for key, status in self._statuses.items() if key in wanted}
         self._endpoints = self._ports.assign(wanted.values())
+        self._awake = self._who_runs()
         self._changed.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -82,8 +90,25 @@ class Supervisor:
                     await self._wait(stopping)
             finally:
                 stopping.cancel()
-                await asyncio.gather(*(worker.stop() for worker in self._workers.values()))
-                self._workers.clear()
+                for key in list(self._workers):
+                    self._dismiss(key)
+                await asyncio.gather(*self._leaving)
+
+    def told(self) -> dict[Key, str]:
+        """Every object with its status, and where its worker answers, as JSON."""
+        self.views()
+        return {key: self._line(key, thing) for key, thing in self._objects.items()}
+
+    def log_file(self, key: Key) -> Path | None:
+        """The log of the worker of an object, where there has been one."""
+        file = WorkerProcess.log_file_in(self._folder / key.folder)
+        return file if file.exists() else None
+
+    def _line(self, key: Key, thing: Camera | Pipeline) -> str:
+        endpoint = self._endpoints[key]
+        told = thing.model_copy(update={"status": self._statuses[key]})
+        http = endpoint.http if isinstance(endpoint, Endpoint) else None
+        return json.dumps({"object": told.model_dump(mode="json", by_alias=True), "http": http})
 
     def views(self) -> list[ObjectView]:
         """How everything is, now."""
@@ -96,11 +121,11 @@ class Supervisor:
         changed.cancel()
 
     async def _reconcile(self, http: aiohttp.ClientSession) -> None:
-        wanted = {key: thing for thing in self._objects.values() if not stopped(thing) for key in replica_keys(thing)}
-        leaving = self._workers.keys() - wanted.keys()
-        await asyncio.gather(*(self._workers[key].stop() for key in leaving))
-        for key in leaving:
-            del self._workers[key]
+        self._awake = self._who_runs()
+        self._delete_idle()
+        wanted = {key: self._objects[own] for own in self._awake for key in replica_keys(self._objects[own])}
+        for key in [key for key in self._workers if key not in wanted or self._asked_again(key, wanted[key])]:
+            self._dismiss(key)
         for key, thing in wanted.items():
             config = self._config_of_replica(key, thing)
             if isinstance(config, SpecError):
@@ -109,8 +134,42 @@ class Supervisor:
                 with contextlib.suppress(OSError):
                     # A full disk is no reason to stop cameras. The status says that the edit is not applied; it is tried again.
                     worker.use(config)
-            else:
+            elif not self._in_the_way(config):
                 self._workers[key] = WorkerProcess(self._folder / key.folder, config, http, self._changed.set, self._log_level)
+
+    def _who_runs(self) -> set[Key]:
+        activities = {key: Activity(worker.report, worker.heard_at) for key, worker in self._workers.items()}
+        found = awake(self._objects, activities, datetime.now(UTC))
+        return {key for key in found if not stopped(self._objects[key])}
+
+    def _delete_idle(self) -> None:
+        idle = [key for key, thing in self._objects.items() if key not in self._awake and thing.spec.lifecycle.delete_when_idle]
+        for key in idle:
+            self.when_idle(key)
+
+    def _asked_again(self, key: Key, thing: Camera | Pipeline) -> bool:
+        """Whether somebody asks for a stream that came to its end."""
+        ended, asked = self._workers[key].ended_at, asked_at(thing)
+        return ended is not None and asked is not None and asked > ended
+
+    def _dismiss(self, key: Key) -> None:
+        """Stop a worker. Nobody waits for it but its successor."""
+        worker = self._workers.pop(key)
+        task = asyncio.create_task(worker.stop())
+        self._leaving[task] = worker
+
+        def gone(_: asyncio.Task[None]) -> None:
+            del self._leaving[task]
+            if key not in self._workers and key not in self._objects:
+                worker.remove_files()
+            self._changed.set()
+
+        task.add_done_callback(gone)
+
+    def _in_the_way(self, config: WorkerConfig) -> bool:
+        """Whether a worker that is about to end still has the ports of this one."""
+        leaving = [worker.config for worker in self._leaving.values()]
+        return any(other.stream_address == config.stream_address or other.http_port == config.http_port for other in leaving)
 
     def _config_of_replica(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
         """That of the object, for one of its workers."""
@@ -178,12 +237,15 @@ class Supervisor:
 
     def _view(self, key: Key, thing: Camera | Pipeline, now: datetime) -> ObjectView:
         worker, endpoint = self._workers.get(key), self._endpoints[key]
+        if worker and self._asked_again(key, thing):
+            worker = None  # the next one is about to start
         config = self._refused.get(key) or self._config(key, thing)
         seen = Seen(
             report=worker.report if worker else None,
             exit=worker.exit if worker else None,
             worker=WorkerStatus(restarts=worker.restarts if worker else 0),
             address=stream_address(thing, endpoint),
+            idle=key not in self._awake and thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND,
             replicas=len(self._workers.keys() & set(replica_keys(thing))) if isinstance(thing, Pipeline) else None,
         )
         status = decide_status(thing, config, seen, self._statuses.get(key) or thing.status, now)

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +18,7 @@ from camstream.spec.base import FIXED, changes
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import ExitStatus
 from camstream.spec.worker import WorkerConfig
-from camstream_cli.local.files import replace_file
+from camstream_cli.local.files import remove_file, replace_file
 from camstream_cli.local.logs import keep_short, last_lines
 
 PROGRAM = "camstream_worker.app"
@@ -38,7 +39,7 @@ SILENT_S = 10.0
 DEAD_S = 40.0
 """A worker without an answer for this long is replaced."""
 
-COMPLETED, WRONG_CONFIGURATION = 0, 2
+COMPLETED, FAILED, WRONG_CONFIGURATION = 0, 1, 2
 
 
 class WorkerProcess:
@@ -57,19 +58,32 @@ class WorkerProcess:
         """What it tells about itself, where it runs and answers."""
         self.reported_at = 0.0
         """When it last did [s since 1970]."""
+        self.heard_at = datetime.now(UTC)
+        """When it was started for the first time, or last answered."""
+        self.ended_at: datetime | None = None
+        """When it ended for good: nothing starts it again but another configuration."""
         self.exit: ExitStatus | None = None
         """How it ended, where it does not run now."""
         self.pid: int | None = None
         self.restarts = 0
         """How often it was started again after it had ended by itself."""
         # Not in the folder: the worker watches it, and would look at its configuration with every line that it logs.
-        self.log_file = folder.with_name(f"{folder.name}.log")
+        self.log_file = self.log_file_in(folder)
         self._termination_file = folder.with_name(f"{folder.name}.exit")
         self._config_file = folder / "config.json"
         self._http, self._changed, self._log_level = http, changed, log_level
         self._stopping = False
-        self._asked = asyncio.Event()
+        self._asked, self._edited = asyncio.Event(), asyncio.Event()
         self._task = asyncio.create_task(self._run(), name=f"worker {folder.name}")
+
+    @property
+    def _final(self) -> tuple[int, ...]:
+        """Who makes a stream for itself looks at how it failed; it is not tried again and again behind its back."""
+        return (FAILED,) if self.config.spec.lifecycle.delete_when_idle else ()
+
+    @staticmethod
+    def log_file_in(folder: Path) -> Path:
+        return folder.with_name(f"{folder.name}.log")
 
     @property
     def status_url(self) -> str:
@@ -85,6 +99,7 @@ class WorkerProcess:
             return
         if self.pid is not None and not any(change.change in FIXED for change in found):
             self._write_config(config)
+            self._edited.set()
         else:
             self._asked.set()
         self.config = config
@@ -95,9 +110,17 @@ class WorkerProcess:
         self._asked.set()
         await self._task
 
+    def remove_files(self) -> None:
+        """After :meth:`stop`, where the object is gone."""
+        for file in (self._config_file, self._termination_file, self.log_file):
+            remove_file(file)
+        with contextlib.suppress(OSError):
+            self._config_file.parent.rmdir()
+
     async def _run(self) -> None:
         delay = FIRST_DELAY_S
         while not self._stopping:
+            self.ended_at = None
             self._asked.clear()
             started = time.monotonic()
             try:
@@ -111,7 +134,8 @@ class WorkerProcess:
             self._changed()
             if time.monotonic() - started > CALM_S:
                 delay = FIRST_DELAY_S
-            again = ended.exit_code not in (COMPLETED, WRONG_CONFIGURATION)
+            again = ended.exit_code not in (COMPLETED, WRONG_CONFIGURATION, *self._final)
+            self.ended_at = None if again else datetime.now(UTC)
             try:
                 await asyncio.wait_for(self._asked.wait(), delay if again else None)
             except TimeoutError:
@@ -163,6 +187,7 @@ class WorkerProcess:
                 news = self.report is None or report.phase is not self.report.phase
                 answered, self.report, self.exit = time.monotonic(), report, None
                 self.reported_at = time.time()
+                self.heard_at = datetime.now(UTC)
                 if news:
                     self._changed()
             elif self.report is not None and silence > SILENT_S:
@@ -170,7 +195,14 @@ class WorkerProcess:
                 self.exit = ExitStatus(reason="NoAnswer", message=f"it runs but does not answer at {self.status_url}; it will be replaced")
                 self._changed()
             keep_short(self.log_file)
-            await asyncio.sleep(POLL_S if self.report else FIRST_POLL_S)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Until the next question: soon, where somebody waits for the answer."""
+        applied = self.report is not None and self.config.digest() in (self.report.config.applied_hash, self.report.config.rejected_hash)
+        self._edited.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._edited.wait(), POLL_S if applied else FIRST_POLL_S)
 
     async def _ask(self) -> WorkerReport | None:
         try:

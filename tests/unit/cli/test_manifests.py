@@ -174,7 +174,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     ),
     "field that is like no other": (
         "source: {simulation: {}}\nlifecycle: {xyz: 1}",
-        "7:15: spec.lifecycle.xyz: there is no such field; there are mode",
+        "7:15: spec.lifecycle.xyz: there is no such field; there are mode, idleTimeoutSeconds, deleteWhenIdle",
     ),
     "missing field": (
         "source:\n  hdf5:\n    path: /a.h5",

@@ -109,6 +109,7 @@ CAMERA_VALUES: Mapping[tuple[str, str], tuple[Any, Any, dict[str, Any]]] = {
     ("frame_rate", "source.hdf5.frameRate"): ("5.5", 5.5, {"source_type": "hdf5", "source": "a:b"}),
     ("frame_rate", "source.maxFrameRate"): (20, 20, BSCHANNEL),
     ("simulate_pulse_id", "source.simulatePulseId"): ("True", True, SIMULATION),
+    ("no_client_timeout", "lifecycle"): (2.5, {"mode": "OnDemand", "idleTimeoutSeconds": 3}, SIMULATION),
     ("binning_x", "geometry.binning.sizeX"): (2, 2, SIMULATION),
     ("binning_y", "geometry.binning.sizeY"): ("3", 3, SIMULATION),
     ("binning_mean", "geometry.binning.mode"): (True, "Mean", SIMULATION),
@@ -152,6 +153,7 @@ FILE = CAM | {"mode": "FILE", "file": "/data/run"}
 SCRIPT = CAM | {"function": "mine"}
 
 PIPELINE_VALUES: Mapping[tuple[str, str], tuple[Any, Any, dict[str, Any]]] = {
+    ("no_client_timeout", "lifecycle"): ("60", {"mode": "OnDemand", "idleTimeoutSeconds": 60}, CAM),
     ("camera_name", "input.camera.name"): ("SARES20-CAMS142-M5", "sares20-cams142-m5", {}),
     ("input_stream", "input.address"): ("tcp://host:9999", "tcp://host:9999", CAM),
     ("input_pipeline", "input.pipeline.name"): ("CAM_sp", "cam-sp", CAM | {"input_stream": "tcp://host:1"}),
@@ -376,8 +378,7 @@ def test_defaults_of_cam_server_are_no_losses() -> None:
         ("modulo", 5, Fate.POINTLESS, "only a store has it"),
         ("input_stream2", "tcp://host:1", Fate.POINTLESS, "only streams have it"),
         ("libs", ["a.py"], Fate.POINTLESS, "script.libraries names the folders"),
-        ("no_client_timeout", 60, Fate.LATER, "comes with idling"),
-        ("no_client_timeout", "long", Fate.LATER, "comes with idling"),
+        ("no_client_timeout", "long", Fate.WRONG, "expected a number, found 'long'"),
         ("pixel_bkg", 3, Fate.POINTLESS, "is none of ours; write a script"),
         ("my_parameter", 3, Fate.UNKNOWN, "no key of cam_server, and no script that could read it"),
         ("image_threshold", "high", Fate.WRONG, "expected a number, found 'high'"),
@@ -410,8 +411,12 @@ def test_threads_are_lost_where_the_order_of_frames_counts() -> None:
 
 def test_endless_worker_needs_no_timeout_for_clients() -> None:
     for never in (0, -1, "0"):
-        assert pipeline_from_cam_server("demo", {**CAM, "no_client_timeout": never}).losses == ()
-        assert camera_from_cam_server("demo", {**SIMULATION, "no_client_timeout": never}).losses == ()
+        for converted in (
+            pipeline_from_cam_server("demo", {**CAM, "no_client_timeout": never}),
+            camera_from_cam_server("demo", {**SIMULATION, "no_client_timeout": never}),
+        ):
+            assert converted.losses == ()
+            assert converted.spec.lifecycle.mode == "Always"
 
 
 def test_pipeline_of_a_screen_panel_goes_on_with_a_broken_background() -> None:

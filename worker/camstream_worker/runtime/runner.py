@@ -177,6 +177,11 @@ class Runner:
     def clients(self) -> int:
         return self._clients.clients if self._clients else 0
 
+    @property
+    def idle_s(self) -> float | None:
+        """For how long there has been no reader [s]; None while there is one, or no stream yet."""
+        return self._clients.idle_s if self._clients else None
+
     def longest_call(self) -> tuple[float, int]:
         """How long the oldest frame has been in processing [s], and its pulse id."""
         since, pulse_id = min(self._calls.copy().values(), default=(time.monotonic(), 0))

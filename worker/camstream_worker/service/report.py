@@ -71,6 +71,7 @@ def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: 
         send_rate=send_rate,
         bytes_sent=counters.bytes_sent,
         clients=runner.clients,
+        idle_seconds=_rounded(runner.idle_s),
         last_frame=None
         if state.last_pulse_id is None
         else LastFrame(pulse_id=state.last_pulse_id, age_seconds=round(max(time.time() - state.last_sent, 0), 3)),
@@ -129,6 +130,10 @@ def _phase(runner: Runner, running_s: float) -> tuple[Phase, str]:
     if state.last_pulse_id is None and not runner.counters.processed:
         return Phase.STARTING, "the first frame is being processed"
     return Phase.RUNNING, runner.job.problem
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _image(runner: Runner) -> ImageStatus:

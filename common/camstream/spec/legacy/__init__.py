@@ -4,6 +4,7 @@ A missing key counts as in cam_server where it is about the data, and as ours wh
 What cam_server does wins over what its manual says. ``keys`` has the whole truth, one row per key.
 """
 
+from camstream.spec.legacy.back import camera_config, left_over, pipeline_config, updated
 from camstream.spec.legacy.convert import (
     Converted,
     Loss,
@@ -22,9 +23,13 @@ __all__ = [
     "Fate",
     "Key",
     "Loss",
+    "camera_config",
     "camera_from_cam_server",
     "camera_geometry_from_cam_server",
+    "left_over",
     "object_name",
+    "pipeline_config",
     "pipeline_from_cam_server",
     "processing_from_cam_server",
+    "updated",
 ]

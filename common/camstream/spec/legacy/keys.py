@@ -76,11 +76,6 @@ def _averages(settings: Settings) -> bool:
     return any(found)
 
 
-def _never_stops(settings: Settings) -> bool:
-    timeout = _value(settings, "no_client_timeout", values.number)
-    return timeout is not None and timeout <= 0
-
-
 def _pointless(name: str, note: str, default: Any = None, when: When | None = None) -> Key:
     return Key(name, None, note, default=default, when=when, fate=Fate.POINTLESS)
 
@@ -96,10 +91,8 @@ def _implied(name: str, note: str, when: When | None = None) -> Key:
 SPECIAL: Final = ("prefix", "roi_signal", "roi_background", "pixel_bkg")
 """Keys of single functions."""
 OTHER_SOURCES: Final = "comes with the other camera sources"
-IDLE: Final = "comes with idling: until then a worker runs as long as its object exists"
 SEPARATE: Final = "a worker is one process and receives in a thread of its own"
 
-_never_idle = When("it is 0 or less", _never_stops)
 _address_in_source = When(
     "source_type is bsread and url is not set", lambda settings: _source("bsread").holds(settings) and "url" not in settings
 )
@@ -197,8 +190,7 @@ CAMERA_KEYS: Final[tuple[Key, ...]] = (
     _pointless("scalar_compression", "single numbers are never compressed", False),
     Key("data_header_compression", "output.header.compression", read=values.compression),
     _pointless("protocol", "every stream has a TCP address", "tcp"),
-    _implied("no_client_timeout", "never stop, as every worker here", _never_idle),
-    _later("no_client_timeout", IDLE, 10),
+    Key("no_client_timeout", "lifecycle", "rounded up to whole seconds, mode OnDemand; 0 or less: mode Always", values.lifecycle),
     _pointless("check_data", "the data header always follows the data", False),
     _pointless("forwarder_port", "use a Pipeline that reads the camera, with function Transparent and output mode Push"),
     _pointless("forwarder_compression", "see forwarder_port", False),
@@ -388,8 +380,7 @@ PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     Key("processing_threads", "threads", "0 becomes 1", values.at_least(1), when=_one_by_one),
     _pointless("processing_threads", "averaging depends on the order of frames, and takes one thread", 0),
     Key("group", "groups", read=values.texts),
-    _implied("no_client_timeout", "never stop, as every worker here", _never_idle),
-    _later("no_client_timeout", IDLE, 10),
+    Key("no_client_timeout", "lifecycle", "rounded up to whole seconds, mode OnDemand; 0 or less: mode Always", values.lifecycle),
     _pointless("buffer_size", SEPARATE),
     _pointless("multiprocessing", "threads compute without blocking each other", False),
     _pointless("thread_buffer_size", "queues are bounded by input.queueSize and threads", 20),

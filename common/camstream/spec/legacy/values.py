@@ -83,6 +83,11 @@ def milliseconds(value: Any) -> int:
     return seconds(number(value) / 1000)
 
 
+def lifecycle(value: Any) -> dict[str, Any]:
+    timeout = seconds(value)
+    return {"mode": "OnDemand", "idleTimeoutSeconds": timeout} if timeout else {"mode": "Always"}
+
+
 def choice(known: Mapping[str, Any]) -> Read:
     """One of some words, in any case."""
 
@@ -113,10 +118,13 @@ def object_name(external_name: Any) -> str:
     """
     name = text(external_name)
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if slug and len(slug) <= LONGEST_NAME:
-        return slug
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{slug[: LONGEST_NAME - 9].strip('-')}-{digest}".lstrip("-")
+    return slug if slug and len(slug) <= LONGEST_NAME else digest_name(name)
+
+
+def digest_name(external_name: str) -> str:
+    """Name of the object that ends in a digest of the whole: two names of cam_server never become one."""
+    slug = re.sub(r"[^a-z0-9]+", "-", external_name.lower()).strip("-")[: LONGEST_NAME - 9].strip("-")
+    return f"{slug}-{hashlib.sha256(external_name.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 def _members(value: Any, names: Mapping[str, tuple[str, Read]]) -> dict[str, Any]:

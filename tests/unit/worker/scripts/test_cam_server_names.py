@@ -103,10 +103,13 @@ def test_clients_come_from_the_client_package_and_its_absence_is_told(tmp_path):
         from pathlib import Path
         from camstream_worker.scripts.loader import load
         source = "from cam_server import PipelineClient\\ndef process(): return PipelineClient"
+        sys.modules["cam_server_client"] = None  # as in an image, where it is not installed
         try:
             load(source, "beam", None, ("process",), ())
         except Exception as error:
             print(error)
+        del sys.modules["cam_server_client"]
+        sys.path.insert(0, sys.argv[1])
         print(load(source, "beam", None, ("process",), [Path(sys.argv[1])]).call())
         """,
         _with_client(tmp_path),

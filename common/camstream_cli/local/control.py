@@ -1,0 +1,132 @@
+"""What the gateway of this machine asks of the supervisor: what the API server is on a cluster, as small as it can be.
+
+HTTP on a socket in the folder of the run, which only this user can reach:
+
+.. code-block:: text
+
+    PUT    /objects                           body: a manifest; answers with the object as it is now
+    DELETE /objects/{kind}/{namespace}/{name}
+    GET    /logs/{kind}/{namespace}/{name}    the last lines of its worker
+    GET    /watch                             JSON, one per line: {"object", "http"}, {"deleted"} or {"synced": true}
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from camstream.errors import ImmutableField, SpecError
+from camstream.spec.base import problems
+from camstream.spec.control import SOCKET_FILE
+from camstream.spec.key import Key
+from camstream.spec.objects import Background, parse_object
+from camstream_cli.local.desired import Desired
+from camstream_cli.local.logs import last_lines
+from camstream_cli.local.supervisor import Supervisor
+
+LOOK_S: Final = 0.1
+SHARE: Final = 0.1
+"""Of one core that watching may take, however many objects there are."""
+
+LOG_LINES: Final = 100
+SHUTDOWN_S: Final = 0.2
+
+
+class Control:
+    """Serves the objects of one run."""
+
+    def __init__(self, folder: Path, desired: Desired, supervisor: Supervisor, changed: Callable[[], None]) -> None:
+        """:param changed: called when something else is wanted"""
+        self._folder, self._desired, self._supervisor, self._changed = folder, desired, supervisor, changed
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until told to stop."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.put("/objects", self._apply),
+                web.delete("/objects/{kind}/{namespace}/{name}", self._delete),
+                web.get("/logs/{kind}/{namespace}/{name}", self._logs),
+                web.get("/watch", self._watch),
+            ]
+        )
+        # By its folder, which is open: the name of a socket has at most 107 characters.
+        folder = os.open(self._folder, os.O_PATH)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        try:
+            await runner.setup()
+            await web.UnixSite(runner, f"/proc/self/fd/{folder}/{SOCKET_FILE}").start()
+            await stop.wait()
+        finally:
+            await runner.cleanup()
+            os.close(folder)
+
+    async def _apply(self, request: web.Request) -> web.Response:
+        try:
+            thing = parse_object(await request.json())
+        except ValidationError as error:
+            return _refused(422, "InvalidSpec", "; ".join(problems(error)))
+        except ValueError as error:
+            return _refused(400, "NoJson", str(error))
+        if isinstance(thing, Background):
+            return _refused(
+                422,
+                "Unsupported",
+                "Background objects are for clusters; here, collect one by POST /api/v1/pipeline/camera/<name>/background",
+            )
+        try:
+            stored = self._desired.apply(thing)
+        except ImmutableField as error:
+            return _refused(409, type(error).__name__, str(error))
+        except SpecError as error:
+            return _refused(422, type(error).__name__, str(error))
+        self._changed()
+        return web.json_response(stored.model_dump(mode="json", by_alias=True))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        key = _key(request)
+        if not self._desired.delete(key):
+            return _refused(404, "NotFound", f"there is no {key}")
+        self._changed()
+        return web.json_response({})
+
+    async def _logs(self, request: web.Request) -> web.Response:
+        file = self._supervisor.log_file(_key(request))
+        return web.json_response({"lines": last_lines(file, LOG_LINES) if file else []})
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):  # the gateway is gone
+            await self._tell(response)
+        return response
+
+    async def _tell(self, response: web.StreamResponse) -> None:
+        told: dict[Key, str] = {}
+        first = True
+        while True:
+            began = time.monotonic()
+            now = self._supervisor.told()
+            lines = [line for key, line in now.items() if told.get(key) != line]
+            lines += [json.dumps({"deleted": list(key)}) for key in told.keys() - now.keys()]
+            lines += [json.dumps({"synced": True})] if first else []
+            told, first = now, False
+            if lines:
+                await response.write("".join(f"{line}\n" for line in lines).encode())
+            await asyncio.sleep(max(LOOK_S, (time.monotonic() - began) / SHARE))
+
+
+def _key(request: web.Request) -> Key:
+    found = request.match_info
+    return Key(found["kind"], found["namespace"], found["name"])
+
+
+def _refused(status: int, reason: str, message: str) -> web.Response:
+    return web.json_response({"reason": reason, "message": message}, status=status)

@@ -1,0 +1,142 @@
+"""Backgrounds as files, ``<id>.npy`` in one folder: written whole, and never overwritten or deleted. The gateway is their one writer."""
+
+import os
+import re
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from camstream.errors import BackgroundError
+
+SUFFIX: Final = ".npy"
+
+PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,199}")
+"""Ids that are file names everywhere, and stay in the folder."""
+
+COLLECTED: Final = re.compile(r"_(\d{8}_\d{6}_\d{6})")
+STAMP: Final = "%Y%m%d_%H%M%S_%f"
+
+Image = npt.NDArray[Any]
+
+
+class Backgrounds:
+    """The folder. All methods block; call them in a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, camera: str) -> list[str]:
+        """Ids of everything that was collected from a camera, the oldest first.
+
+        :param camera: external name
+        """
+        found = (path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}"))
+        return sorted(name for name in found if name.startswith(camera) and COLLECTED.fullmatch(name[len(camera) :]))
+
+    def latest(self, camera: str) -> str:
+        """:raises BackgroundError: if there is none"""
+        found = self.of(camera)
+        if not found:
+            raise BackgroundError(f"No background matches for the specified prefix '{camera}'.")
+        return found[-1]
+
+    def exists(self, name: str) -> bool:
+        return PLAIN.fullmatch(name) is not None and self._path(name).is_file()
+
+    def load(self, name: str) -> Image:
+        """Pixels, shape (y, x).
+
+        :raises BackgroundError: if there is no such background, or it is damaged
+        """
+        if not self.exists(name):
+            raise BackgroundError(f"Requested background '{name}' does not exist.")
+        try:
+            pixels = np.load(self._path(name), allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise BackgroundError(f"background '{name}' is damaged: {error}; collect a new one") from error
+        return check(pixels, name)
+
+    def save(self, name: str, pixels: Image) -> None:
+        """Keep a background under an id of its own. To save the same pixels again changes nothing.
+
+        :param pixels: shape (y, x), numbers
+        :raises BackgroundError: if the id is taken by other pixels or cannot be a file, or the disk has no room
+        """
+        if PLAIN.fullmatch(name) is None:
+            raise BackgroundError(f"{name!r} cannot be the id of a background: use letters, digits and _ . : + -, at most 200")
+        check(pixels, name)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._write(name, pixels)
+        except FileExistsError:
+            if not np.array_equal(self.load(name), pixels):
+                raise BackgroundError(f"background '{name}' exists already and is never overwritten; choose another id") from None
+        except OSError as error:
+            raise BackgroundError(f"background '{name}' cannot be written: {error.strerror}; nothing was kept") from error
+
+    def new_name(self, camera: str, now: datetime) -> str:
+        """Id for what is collected now: later than all before, whatever the clock does.
+
+        :param now: local time, as in the ids of cam_server
+        """
+        last = self.of(camera)[-1:]
+        earliest = [datetime.strptime(name[len(camera) + 1 :], STAMP) + timedelta(microseconds=1) for name in last]
+        return f"{camera}_{max([now.replace(tzinfo=None), *earliest]).strftime(STAMP)}"
+
+    def _write(self, name: str, pixels: Image) -> None:
+        descriptor, fresh = tempfile.mkstemp(prefix=".new-", suffix=SUFFIX + "~", dir=self._folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.save(file, pixels, allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+            # Fails where there is a file of that name, which a rename would replace.
+            os.link(fresh, self._path(name))
+        finally:
+            Path(fresh).unlink(missing_ok=True)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}{SUFFIX}"
+
+
+def check(pixels: Image, name: str) -> Image:
+    """:raises BackgroundError: unless these are the pixels of an image"""
+    if pixels.ndim != 2 or pixels.dtype.kind not in "buif" or not pixels.size:
+        raise BackgroundError(f"background '{name}' has shape {pixels.shape} and type {pixels.dtype}: expected rows and columns of numbers")
+    return pixels
+
+
+class Mean:
+    """The mean of some images, as a background keeps it."""
+
+    def __init__(self) -> None:
+        self._total: Image | None = None
+        self._count = 0
+
+    def add(self, image: Image) -> None:
+        """
+        :param image: shape (y, x), numbers
+        :raises BackgroundError: if its shape is not that of the others
+        """
+        if self._total is None:
+            self._total = np.zeros(image.shape, np.uint64 if image.dtype.kind in "bu" else np.float64)
+        if image.shape != self._total.shape:
+            raise BackgroundError(f"the size of the images changed meanwhile, from {self._total.shape} to {image.shape}; collect again")
+        self._total += image
+        self._count += 1
+
+    def result(self) -> npt.NDArray[np.uint16]:
+        """Cut to whole numbers from 0 to 65535, shape (y, x). At least one image must have been added."""
+        assert self._total is not None  # noqa: S101 - as said
+        average = self._total // self._count if self._total.dtype.kind == "u" else self._total / self._count
+        cut: npt.NDArray[np.uint16] = np.clip(average, 0, np.iinfo(np.uint16).max).astype(np.uint16)
+        return cut

@@ -1,0 +1,285 @@
+"""What clients of cam_server ask for, done with our objects. No call waits for another one, and each has a time bound."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from pydantic import ValidationError
+
+from camstream.errors import CamstreamError
+from camstream.idling import NOBODY, asked_at, stamp
+from camstream.spec.fields import OutputMode
+from camstream.spec.key import Key
+from camstream.spec.legacy.objects import Config, Streaming, Wanted, config_of, is_instance
+from camstream.spec.objects import Camera
+from camstream.spec.output import LifecycleMode
+from camstream.spec.report import WorkerReport
+from camstream.spec.status import ConditionType, Phase
+from camstream_gateway.backgrounds import Backgrounds, Mean
+from camstream_gateway.cam_server.translation import (
+    Unknown,
+    aliases,
+    camera_object,
+    condition,
+    is_permanent,
+    is_running,
+    is_true,
+    prefix_of,
+    woken,
+)
+from camstream_gateway.frames import Image, NoFrames, take
+from camstream_gateway.mirror import Mirror
+from camstream_gateway.records import Records
+from camstream_gateway.scripts import ScriptFolder
+from camstream_gateway.store import Held
+
+log = logging.getLogger(__name__)
+
+START_S: Final = 30.0
+"""Longest wait for a worker to start."""
+ONLINE_S: Final = 15.0
+"""Longest wait for the first frame of a camera whose worker runs. A camera that tells that it is offline is not waited for."""
+STOP_S: Final = 10.0
+IMAGE_S: Final = 10.0
+"""Longest wait for one image."""
+REPORT_S: Final = 1.0
+"""How long a worker may take to tell how it is. One that takes longer is told about without its numbers."""
+COLLECT_S: Final = 60.0
+"""Longest wait for the images of a background, unless the client says otherwise."""
+MOST_COLLECT_S: Final = 3600.0
+
+
+class Service:
+    """Everything behind the two APIs."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        http: aiohttp.ClientSession,
+        backgrounds: Backgrounds,
+        scripts: ScriptFolder,
+        records: Records,
+        allow_pickle: bool = False,
+    ) -> None:
+        self.mirror, self.backgrounds, self.scripts, self.records = mirror, backgrounds, scripts, records
+        self.allow_pickle = allow_pickle
+        self.started_at = time.time()
+        self._http = http
+
+    # ------------------------------------------------------------------ what there is
+
+    def things(self) -> dict[Key, Streaming]:
+        return {held.key: held.thing for held in self.mirror.all()}
+
+    def camera(self, name: str) -> Camera:
+        """A camera by its name or one of its aliases.
+
+        :raises Unknown: if there is none
+        """
+        cameras = {camera.external_name: camera for camera in self.mirror.cameras()}
+        found = cameras.get(name) or cameras.get(aliases(cameras.values()).get(name, ""))
+        if found is None:
+            raise Unknown(f"Unable to load config. Config '{name}' does not exist.")
+        return found
+
+    def config(self, thing: Streaming) -> Config:
+        """As a client would write it: an uploaded script by its name only."""
+        found = config_of(thing, self.things())
+        function = found.get("function")
+        if isinstance(function, str) and Path(function).parent == self.scripts.folder:
+            found["function"] = Path(function).name
+        return found
+
+    async def reports(self, things: Iterable[Streaming]) -> dict[Key, WorkerReport | None]:
+        """What workers tell about themselves, all asked at once."""
+        helds = [held for thing in things if (held := self.mirror.get(Key.of(thing)))]
+        answers = await asyncio.gather(*(self._report(held) for held in helds))
+        return {held.key: answer for held, answer in zip(helds, answers, strict=True)}
+
+    async def _report(self, held: Held) -> WorkerReport | None:
+        if held.http_address is None:
+            return None
+        try:
+            async with self._http.get(f"{held.http_address}/status", timeout=aiohttp.ClientTimeout(total=REPORT_S)) as answer:
+                return WorkerReport.model_validate_json(await answer.read())
+        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
+            return None
+
+    async def infos(self, things: Sequence[Streaming], form: Callable[..., Config]) -> list[Config]:
+        """What is told about some objects, in one of the forms of the translation."""
+        reports, others, now = await self.reports(things), self.things(), time.time()
+        return [form(thing, reports.get(Key.of(thing)), others, now) for thing in things]
+
+    async def info(self, thing: Streaming, form: Callable[..., Config]) -> Config:
+        return (await self.infos([thing], form))[0]
+
+    # ------------------------------------------------------------------ start and stop
+
+    async def start(self, thing: Streaming) -> Streaming:
+        """Ask for an object and wait until its stream is open.
+
+        :raises CamstreamError: if its worker does not start; the message says why
+        """
+        asked = None
+        if thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND:
+            asked = datetime.now(UTC)
+            # As it is now: it may have been edited since the caller looked at it.
+            await self.mirror.apply(woken(self.held(Key.of(thing)).thing, stamp(asked)))
+        elif thing.spec.lifecycle.mode is LifecycleMode.STOPPED:
+            raise CamstreamError(f"{Key.of(thing)} is stopped on request; set spec.lifecycle.mode to Always or OnDemand to start it")
+        return await self.opened(Key.of(thing), asked)
+
+    async def opened(self, key: Key, asked: datetime | None) -> Streaming:
+        """Wait until the stream of an object is open.
+
+        :param asked: since when; what was told before does not count
+        :raises CamstreamError: if its worker does not start; the message says why
+        """
+
+        def look() -> Held | None:
+            held = self.held(key)
+            status = held.thing.status
+            if asked is not None and (asked_at(held.thing) or asked) < asked:
+                return None  # what was told before it was asked for
+            if status.phase in (Phase.FAILED, Phase.COMPLETED):
+                raise CamstreamError(f"{key}: instance terminated. {_why(held.thing)}")
+            return held if is_true(status, ConditionType.ACTIVE) else None
+
+        held = await self.mirror.wait(look, START_S)
+        if held is None:
+            raise CamstreamError(f"{key} did not start within {START_S:.0f} s; it is {_state(self.held(key).thing)}")
+        return held.thing
+
+    async def online(self, camera: Camera) -> str:
+        """Ask for a camera and wait for its first frame.
+
+        :returns: nothing, or why it sends none
+        """
+        try:
+            await self.start(camera)
+        except CamstreamError as error:
+            return str(error)
+        key = Key.of(camera)
+
+        def look() -> str | None:
+            status = self.held(key).thing.status
+            found = condition(status, ConditionType.INPUT_CONNECTED)
+            if is_true(status, ConditionType.INPUT_CONNECTED):
+                return ""
+            return found.message or "no frames" if found and found.reason == "NoFrames" else None
+
+        why = await self.mirror.wait(look, ONLINE_S)
+        return f"no frame within {ONLINE_S:.0f} s; it is {_state(self.held(key).thing)}" if why is None else why
+
+    async def camera_stream(self, camera: Camera) -> str:
+        """Address of the stream of a camera, started where it does not run.
+
+        :raises CamstreamError: if it is offline
+        """
+        if why := await self.online(camera):
+            raise CamstreamError(f"Camera with prefix {prefix_of(camera)} is offline: {why}")
+        return self._address(Key.of(camera))
+
+    async def stop(self, thing: Streaming) -> None:
+        """Stop what a client made for good, and what is shared until somebody asks for it again. What is permanent goes on."""
+        key = Key.of(thing)
+        if is_instance(thing):
+            await self.mirror.delete(key)
+        elif not is_permanent(thing) and thing.spec.lifecycle.mode is not LifecycleMode.STOPPED:
+            await self.mirror.apply(woken(thing, NOBODY))
+            await self.mirror.wait(lambda: None if (held := self.mirror.get(key)) and is_running(held.thing) else True, STOP_S)
+
+    async def remove(self, thing: Streaming) -> None:
+        """Delete what was saved. Its stream ends."""
+        await self.mirror.delete(Key.of(thing))
+
+    async def stop_all(self, things: Iterable[Streaming]) -> None:
+        await asyncio.gather(*(self.stop(thing) for thing in things if is_running(thing) or is_instance(thing)))
+
+    def held(self, key: Key) -> Held:
+        """:raises CamstreamError: if it is not there any more"""
+        held = self.mirror.get(key)
+        if held is None:
+            raise CamstreamError(f"{key} was deleted meanwhile")
+        return held
+
+    def _address(self, key: Key) -> str:
+        address = self.held(key).thing.status.stream.address
+        if address is None:
+            raise CamstreamError(f"{key} has no address yet; ask again")
+        return address
+
+    # ------------------------------------------------------------------ cameras
+
+    async def save_camera(self, name: str, config: Config) -> Config:
+        """:raises CamstreamError: if no camera can be made of it"""
+        cameras = self.mirror.cameras()
+        old = next((camera for camera in cameras if camera.external_name == name), None)
+        thing = camera_object(Wanted(name), config, old, cameras)
+        await self.mirror.apply(thing)
+        return self.config(thing)
+
+    async def image(self, camera: Camera) -> Image:
+        """The next image, shape (y, x).
+
+        :raises CamstreamError: if none comes
+        """
+        found: list[Image] = []
+        await take(await self._readable(camera), 1, IMAGE_S, f"camera {camera.external_name}", found.append)
+        return found[0]
+
+    async def _readable(self, camera: Camera) -> str:
+        """Address of a stream that may be looked at.
+
+        :raises CamstreamError: if there is none, or each message that is looked at would be taken from somebody
+        """
+        if camera.spec.output.mode is OutputMode.PUSH:
+            raise CamstreamError(f"camera {camera.external_name} pushes each image to one reader; look at a pipeline that reads it")
+        return await self.camera_stream(camera)
+
+    async def geometry(self, camera: Camera) -> list[int]:
+        """Width and height of its images.
+
+        :raises CamstreamError: if none comes
+        """
+        await self.camera_stream(camera)
+        key = Key.of(camera)
+
+        def look() -> list[int] | None:
+            image = self.held(key).thing.status.image
+            return [image.width, image.height] if image.width and image.height else None
+
+        found = await self.mirror.wait(look, IMAGE_S)
+        if found is None:
+            raise NoFrames(f"camera {camera.external_name} sent no image within {IMAGE_S:.0f} s")
+        return found
+
+    async def collect(self, camera: Camera, count: int, timeout_s: float = COLLECT_S) -> str:
+        """Keep the mean of the next images as a background; returns its id.
+
+        :raises CamstreamError: if too few come in time, their size changes, or it cannot be written. Nothing is kept then
+        """
+        address = await self._readable(camera)
+        mean, name = Mean(), camera.external_name
+        await take(address, count, min(timeout_s, MOST_COLLECT_S), f"camera {name}", mean.add)
+        return await asyncio.to_thread(self._keep, name, mean)
+
+    def _keep(self, camera: str, mean: Mean) -> str:
+        name = self.backgrounds.new_name(camera, datetime.now())
+        self.backgrounds.save(name, mean.result())
+        return name
+
+
+def _state(thing: Streaming) -> str:
+    why = _why(thing)
+    return f"{thing.status.phase.value}: {why}" if why else thing.status.phase.value
+
+
+def _why(thing: Streaming) -> str:
+    """The first thing that is not as it should be, in words."""
+    return next((found.message for found in thing.status.conditions if found.status.value != "True" and found.message), "")

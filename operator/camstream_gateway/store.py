@@ -1,0 +1,137 @@
+"""The one interface to objects, wherever they are kept. Local mode's form is here; a cluster's will stand beside it."""
+
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+
+import aiohttp
+
+from camstream.errors import CamstreamError
+from camstream.spec.control import SOCKET_FILE
+from camstream.spec.key import Key
+from camstream.spec.objects import Background, Camera, Pipeline, parse_object
+
+REQUEST_S: Final = 10.0
+"""[s] Longest time for one request."""
+
+LONGEST_LINE: Final = 16 << 20
+
+Streaming = Camera | Pipeline
+
+
+class Refused(CamstreamError):  # noqa: N818
+    """An object cannot be made, changed or deleted as asked."""
+
+
+class Unavailable(CamstreamError):  # noqa: N818
+    """Whoever keeps the objects cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One object as it is kept, with its status."""
+
+    thing: Streaming
+    http_address: str | None = None
+    """Health, status and metrics of its worker."""
+
+    @property
+    def key(self) -> Key:
+        return Key.of(self.thing)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Something new about one object."""
+
+    key: Key
+    held: Held | None
+    """None: it is gone."""
+
+
+class ObjectStore(Protocol):
+    """Where objects are kept. Every request has a time bound; none waits for a worker."""
+
+    async def apply(self, thing: Streaming) -> None:
+        """Make an object or replace its metadata and spec.
+
+        :raises Refused: if it cannot be as asked; the message says why
+        :raises Unavailable: if nobody answers
+        """
+
+    async def delete(self, key: Key) -> None:
+        """Delete an object. One that is not there is deleted already.
+
+        :raises Unavailable: if nobody answers
+        """
+
+    async def logs(self, key: Key) -> list[str]:
+        """The last lines of its worker, oldest first; nothing where it has none."""
+
+    def watch(self) -> AsyncIterator[Seen | None]:
+        """Every object, then None, then every change.
+
+        :raises Unavailable: when nobody tells any more
+        """
+
+
+class LocalStore:
+    """The objects of one ``camstream run``, by the socket in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """:param folder: of the run"""
+        # By its folder, which is open: the name of a socket has at most 107 characters.
+        self._folder = os.open(folder, os.O_PATH)
+        connector = aiohttp.UnixConnector(f"/proc/self/fd/{self._folder}/{SOCKET_FILE}")
+        self._http = aiohttp.ClientSession("http://run", connector=connector, read_bufsize=LONGEST_LINE)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close()
+        os.close(self._folder)
+
+    async def apply(self, thing: Streaming) -> None:
+        await self._ask("PUT", "/objects", json=thing.model_dump(mode="json", by_alias=True, exclude={"status"}))
+
+    async def delete(self, key: Key) -> None:
+        await self._ask("DELETE", f"/objects/{'/'.join(key)}")
+
+    async def logs(self, key: Key) -> list[str]:
+        return list((await self._ask("GET", f"/logs/{'/'.join(key)}"))["lines"])
+
+    async def watch(self) -> AsyncIterator[Seen | None]:
+        try:
+            async with self._http.get("/watch", timeout=aiohttp.ClientTimeout(total=None, connect=REQUEST_S)) as answer:
+                async for line in answer.content:
+                    yield _event(json.loads(line))
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Unavailable(f"`camstream run` does not tell what it runs: {error}") from error
+        raise Unavailable("`camstream run` does not tell what it runs any more")
+
+    async def _ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        timeout = aiohttp.ClientTimeout(total=REQUEST_S)
+        try:
+            async with self._http.request(method, path, timeout=timeout, **body) as answer:
+                told: dict[str, Any] = await answer.json()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Unavailable(f"`camstream run` did not answer within {REQUEST_S:.0f} s: {error}") from error
+        if answer.status == 404 and method == "DELETE":
+            return {}
+        if answer.status >= 400:
+            raise Refused(str(told["message"]))
+        return told
+
+
+def _event(told: dict[str, Any]) -> Seen | None:
+    if "deleted" in told:
+        return Seen(Key(*told["deleted"]), None)
+    if "object" not in told:
+        return None
+    thing = parse_object(told["object"])
+    assert not isinstance(thing, Background)  # noqa: S101 - the supervisor has none
+    return Seen(Key.of(thing), Held(thing, told["http"]))

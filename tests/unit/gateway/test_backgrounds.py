@@ -1,0 +1,111 @@
+"""Backgrounds as files: versioned, whole, never overwritten."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camstream.errors import BackgroundError
+from camstream_gateway.backgrounds import Backgrounds, Mean
+
+PIXELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
+NOON = datetime(2026, 8, 21, 12, 0, 0, 5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "made" / "when" / "needed"
+
+
+@pytest.fixture
+def backgrounds(folder: Path) -> Backgrounds:
+    return Backgrounds(folder)
+
+
+def test_what_is_saved_is_loaded(backgrounds: Backgrounds) -> None:
+    backgrounds.save("exp_20260821_120000_000005", PIXELS)
+    assert np.array_equal(backgrounds.load("exp_20260821_120000_000005"), PIXELS)
+
+
+def test_id_is_taken_for_good_but_the_same_pixels_may_come_again(backgrounds: Backgrounds) -> None:
+    backgrounds.save("one", PIXELS)
+    backgrounds.save("one", PIXELS)
+    with pytest.raises(BackgroundError, match="'one' exists already and is never overwritten; choose another id"):
+        backgrounds.save("one", PIXELS + 1)
+    assert np.array_equal(backgrounds.load("one"), PIXELS)
+
+
+def test_collected_ones_of_a_camera_are_listed_in_order_without_those_of_others(backgrounds: Backgrounds) -> None:
+    names = ["exp_20260821_120000_000005", "exp_20250821_120000_000005"]
+    for name in [*names, "exp_small_20260821_120000_000005", "exp_mine", "exp"]:
+        backgrounds.save(name, PIXELS)
+    assert backgrounds.of("exp") == sorted(names)
+    assert backgrounds.latest("exp") == "exp_20260821_120000_000005"
+    with pytest.raises(BackgroundError, match=r"No background matches for the specified prefix 'nobody'\."):
+        backgrounds.latest("nobody")
+
+
+def test_new_id_is_later_than_all_before_whatever_the_clock_says(backgrounds: Backgrounds) -> None:
+    assert backgrounds.new_name("exp", NOON) == "exp_20260821_120000_000005"
+    backgrounds.save("exp_20270101_000000_999999", PIXELS)
+    assert backgrounds.new_name("exp", NOON) == "exp_20270101_000001_000000"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../one", "a/b", "a\\b", ".one", "a\0b", "a\nb", "x" * 201])
+def test_id_stays_in_the_folder(backgrounds: Backgrounds, folder: Path, name: str) -> None:
+    (folder.parent).mkdir(parents=True)
+    np.save(folder.parent / "one.npy", PIXELS)
+    with pytest.raises(BackgroundError, match="cannot be the id"):
+        backgrounds.save(name, PIXELS)
+    with pytest.raises(BackgroundError, match="does not exist"):
+        backgrounds.load(name)
+
+
+@pytest.mark.parametrize("pixels", [np.zeros(4), np.zeros((0, 4)), np.zeros((2, 2, 3)), np.array([["a"]]), np.zeros((2, 2), complex)])
+def test_only_images_are_kept(backgrounds: Backgrounds, pixels: np.ndarray) -> None:
+    with pytest.raises(BackgroundError, match="expected rows and columns of numbers"):
+        backgrounds.save("one", pixels)
+    assert not backgrounds.exists("one")
+
+
+def test_disk_without_room_leaves_nothing_half_written(backgrounds: Backgrounds, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(_: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(BackgroundError, match="'one' cannot be written: No space left on device; nothing was kept"):
+        backgrounds.save("one", PIXELS)
+    assert list(folder.iterdir()) == []
+
+
+def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BackgroundError, match="cannot be written"):
+        Backgrounds(tmp_path / "file" / "below").save("one", PIXELS)
+
+
+def test_damaged_file_is_told(backgrounds: Backgrounds, folder: Path) -> None:
+    backgrounds.save("one", PIXELS)
+    (folder / "one.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(BackgroundError, match="'one' is damaged"):
+        backgrounds.load("one")
+
+
+def test_mean_is_cut_to_whole_numbers() -> None:
+    mean = Mean()
+    for value in (1, 2, 65535):
+        mean.add(np.full((2, 3), value, np.uint16))
+    assert np.array_equal(mean.result(), np.full((2, 3), 21846))
+    floats = Mean()
+    for value in (-5.0, 2.0):
+        floats.add(np.full((2, 3), value))
+    assert np.array_equal(floats.result(), np.zeros((2, 3)))
+
+
+def test_mean_refuses_images_of_another_size() -> None:
+    mean = Mean()
+    mean.add(np.zeros((2, 3), np.uint8))
+    with pytest.raises(BackgroundError, match=r"from \(2, 3\) to \(3, 2\)"):
+        mean.add(np.zeros((3, 2), np.uint8))
