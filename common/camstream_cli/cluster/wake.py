@@ -3,15 +3,12 @@
 import argparse
 
 from camstream.errors import CamstreamError
-from camstream.names import GROUP
+from camstream.names import WAKE
 from camstream.spec.output import LifecycleMode
 from camstream_cli.cluster.kubectl import Kubectl
 from camstream_cli.cluster.reload import annotate, wait
 from camstream_cli.cluster.status import view_of
 from camstream_cli.format import object_line
-
-WAKE = f"{GROUP}/wake"
-"""Annotation of an object that runs on demand: when it was last asked for."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
