@@ -1,4 +1,4 @@
-"""Write everything that is made from the models: ``python -m camstream_cli.generate``, or ``make generate``."""
+"""Write everything that is made from the models, and the dashboards: ``python -m camstream_cli.generate``, or ``make generate``."""
 
 import io
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from camstream.spec import crd, reference
+from camstream_cli import dashboards
 
 ROOT = Path(__file__).parents[2]
 NOTE = "# Made by `make generate` from common/camstream/spec. Do not edit.\n"
@@ -28,7 +29,8 @@ def generated() -> dict[Path, str]:
         text = _yaml(definition)
         files[Path(f"crds/{plural}.yaml")] = NOTE + text
         files[Path(f"charts/camstream/templates/crds/{plural}.yaml")] = NOTE + _template(text, definition["metadata"]["name"])
-    return files | {Path("docs/reference") / name: text for name, text in reference.pages().items()}
+    pages = {Path("docs/reference") / name: text for name, text in reference.pages().items()}
+    return files | pages | dashboards.files()
 
 
 def main(root: Path = ROOT) -> None:

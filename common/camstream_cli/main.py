@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from camstream import __version__
@@ -21,7 +21,8 @@ examples:
   camstream check my-camera.yaml          find mistakes in a manifest before it is used
   camstream import /etc/cam_server --output manifests    take over the cameras and pipelines of cam_server
 
-`camstream VERB --help` tells more. The same manifests run on Kubernetes with `kubectl apply`.
+`camstream VERB --help` tells more. The same manifests run on Kubernetes with `kubectl apply`;
+`kubectl camstream --help` says what to do with them there.
 """
 
 
@@ -42,12 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :returns: the exit code
     """
     args = _parser().parse_args(arguments)
+    return guarded("camstream", lambda: VERBS[args.verb].run(args))
+
+
+def guarded(program: str, run: Callable[[], int]) -> int:
+    """Run a verb, and say what went wrong in words.
+
+    :returns: the exit code
+    """
     try:
-        code = VERBS[args.verb].run(args)
+        code = run()
         sys.stdout.flush()
         return code
     except CamstreamError as error:
-        print(f"camstream: {error}", file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED

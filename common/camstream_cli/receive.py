@@ -89,6 +89,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("stream", metavar="NAME|ADDRESS", help="an object that `camstream run` runs, or tcp://host:port")
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What :func:`show` reads."""
     parser.add_argument("--count", type=_positive, metavar="N", help="stop after N messages")
     parser.add_argument("--channels", type=_channels, metavar="A,B", help="show these channels")
     parser.add_argument(
@@ -100,23 +105,31 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """:raises CamstreamError: if there is no such stream, or it is silent"""
-    target = find_target(args.stream, args.mode, running(state_directory()))
+    show(find_target(args.stream, args.mode, running(state_directory())), args.stream, args)
+    return 0
+
+
+def show(target: Target, title: str, args: argparse.Namespace) -> None:
+    """Print messages as they come.
+
+    :param args: of :func:`add_options`
+    :raises CamstreamError: if the stream is silent
+    """
     screen = console()
     messages = receive(target, args.channels, args.timeout)
     live = args.output == "table" and screen.is_terminal and args.count is None
     summary = Summary()
     try:
         if live:
-            _watch(messages, screen, args, summary)
+            _watch(messages, screen, title, args.channels, summary)
         else:
-            show = _print_json if args.output == "json" else _line_printer(args.channels)
+            write = _print_json if args.output == "json" else _line_printer(args.channels)
             for received in _first(messages, args.count):
                 summary.add(received)
-                show(received)
+                write(received)
     finally:
         if args.output == "table" and summary.count > 1:
             screen.print(summary.text(), highlight=False)
-    return 0
 
 
 def find_target(stream: str, mode: str | None, states: Iterable[RunState]) -> Target:
@@ -235,16 +248,16 @@ def _print_json(received: Received) -> None:
     print(json.dumps(document, allow_nan=False), flush=True)
 
 
-def _watch(messages: Iterator[Received], screen: Console, args: argparse.Namespace, summary: Summary) -> None:
+def _watch(messages: Iterator[Received], screen: Console, title: str, channels: Collection[str] | None, summary: Summary) -> None:
     """The newest message, a few times per second, until Ctrl-C."""
     drawn = 0.0
-    screen.print(f"waiting for {args.stream} ...", style="dim")
+    screen.print(f"waiting for {title} ...", style="dim")
     with Live(console=screen, auto_refresh=False, transient=False) as live:
         for received in messages:
             summary.add(received)
             if received.at - drawn >= 1 / LIVE_HZ:
                 drawn = received.at
-                live.update(_panel(args.stream, received, args.channels, summary), refresh=True)
+                live.update(_panel(title, received, channels, summary), refresh=True)
 
 
 def _panel(title: str, received: Received, channels: Collection[str] | None, summary: Summary) -> RenderableType:

@@ -24,6 +24,7 @@ from camstream.spec.view import STATE_FILE
 from camstream_gateway.backgrounds import Backgrounds
 from camstream_gateway.cam_server.application import camera_api, pipeline_api
 from camstream_gateway.cam_server.service import Service
+from camstream_gateway.metrics import Metrics
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.objects import Board, LocalObjects, Objects
 from camstream_gateway.records import Records
@@ -78,7 +79,8 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
         stack.push_async_callback(subscriptions.close)
         doors, watchers = [], []
         if args.page_port is not None:
-            doors.append(Door(PAGE, args.page_port, lambda: Gateway(board, subscriptions, http).application(args.host, tokens)))
+            page = Gateway(board, subscriptions, http, Metrics(), args.backgrounds)
+            doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, tokens)))
             watchers.append(_watch(LocalObjects(args.run / STATE_FILE), board, subscriptions))
         if args.cameras_port is not None or args.pipelines_port is not None:
             mirror = Mirror(await stack.enter_async_context(LocalStore(args.run)))

@@ -5,12 +5,14 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 
 from camstream.spec.fields import OutputMode
+from camstream_gateway.metrics import Metrics
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
 from camstream_gateway.security import Tokens, ask_for, guard, set_headers
@@ -48,17 +50,20 @@ class Preview:
 class Gateway:
     """The HTTP side. Only reads: nothing that is asked here changes a stream."""
 
-    def __init__(self, board: Board, subscriptions: Subscriptions, http: aiohttp.ClientSession) -> None:
-        self._board, self._subscriptions, self._http = board, subscriptions, http
+    def __init__(
+        self, board: Board, subscriptions: Subscriptions, http: aiohttp.ClientSession, metrics: Metrics, store: Path | None = None
+    ) -> None:
+        self._board, self._subscriptions, self._http, self._metrics = board, subscriptions, http, metrics
         self._sockets: set[web.WebSocketResponse] = set()
         self._previews: dict[StreamKey, Preview] = {}
+        metrics.watch(lambda: len(self._sockets), store)
 
     def application(self, host: str, tokens: Tokens | None = None) -> web.Application:
         """
         :param host: where it is served
         :param tokens: who looks must have one of them; None: everybody may
         """
-        app = web.Application(middlewares=[guard(host), ask_for(tokens)])
+        app = web.Application(middlewares=[self._metrics.count, guard(host), ask_for(tokens)])
         app.on_response_prepare.append(set_headers)
         app.on_shutdown.append(self._close)
         app.add_routes(
@@ -67,6 +72,7 @@ class Gateway:
                 *(web.get(f"/page/{name}", self._file(name)) for name in page_files()),
                 web.get("/favicon.ico", self._file("icon.svg")),
                 web.get("/healthz", self._health),
+                web.get("/metrics", self._metrics.text),
                 web.get("/api/streams", self._list),
                 web.get("/api/streams/{kind}/{namespace}/{name}/preview.png", self._preview),
                 web.get("/ws/streams", self._watch),

@@ -1,13 +1,16 @@
-"""Every metric of the operator. Labels only take values from short lists: no name of an object is ever one."""
+"""Every metric of the operator. Labels only take values from short lists; those that name an object go with it."""
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from collections import Counter as Count
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from camstream import __version__
+from camstream.spec.key import Key
+from camstream.spec.status import ConditionStatus, Phase
 from camstream_operator.cluster.api import RESOURCES
 
 PREFIX: Final = "camstream_operator"
@@ -19,6 +22,11 @@ CAUSES: Final = ("created", "changed", "drift")
 RESOURCE_NAMES: Final = {*(resource.plural for resource in RESOURCES.values()), "events", "leases"}
 
 DURATION_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+TRUTH: Final[Mapping[str, int]] = {ConditionStatus.TRUE: 1, ConditionStatus.FALSE: 0, ConditionStatus.UNKNOWN: -1}
+
+Statuses = Callable[[], Iterable[tuple[Key, Mapping[str, Any]]]]
+"""Every camera and pipeline, and what its status says."""
+
 LAG_BUCKETS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -100,12 +108,17 @@ class Metrics:
             registry=registry,
         )
         Gauge(f"{PREFIX}_build_info", "Always 1", ["version"], registry=registry).labels(__version__).set(1)
+        ProcessCollector(namespace=PREFIX, registry=registry)
         self._start_at_zero()
         registry.register(_EventAges(self._event_ages))
 
     def watch(self, queue: QueueFigures, recorder: RecorderFigures, canary: CanaryFigures) -> None:
         """Add the numbers that these count by themselves."""
         self.registry.register(_Figures(queue, recorder, canary))
+
+    def watch_objects(self, statuses: Statuses) -> None:
+        """Add how every object is. Only the one that leads knows."""
+        self.registry.register(_States(statuses))
 
     def request_seen(self, method: str, path: str, status: int) -> None:
         """The API server has answered; status 0: it has not."""
@@ -164,3 +177,32 @@ class _Figures:
             yield GaugeMetricFamily(
                 f"{PREFIX}_canary_round_trip_seconds", "From a write until the watch showed it", self._canary.round_trip_s
             )
+
+
+class _States:
+    """What the status of every object says. These are the only series that have names of objects; they go with the object."""
+
+    def __init__(self, statuses: Statuses) -> None:
+        self._statuses = statuses
+
+    def collect(self) -> Iterator[Metric]:
+        names = ["kind", "namespace", "name"]
+        objects = GaugeMetricFamily(f"{PREFIX}_objects", "Cameras and pipelines, by their phase", labels=["kind", "phase"])
+        phases = GaugeMetricFamily(f"{PREFIX}_object_phase", "Always 1; the phase that an object is in", labels=[*names, "phase"])
+        conditions = GaugeMetricFamily(
+            f"{PREFIX}_object_condition", "1: the condition is True, 0: False, -1: Unknown", labels=[*names, "condition"]
+        )
+        restarts = CounterMetricFamily(
+            f"{PREFIX}_object_restarts", "Times that the worker of an object was started again, by the same pod", labels=names
+        )
+        count = Count(dict.fromkeys([(kind, phase.value) for kind in RECONCILED for phase in Phase], 0))
+        for key, status in self._statuses():
+            labels, phase = [key.kind, key.namespace, key.name], status.get("phase", Phase.PENDING.value)
+            count[key.kind, phase] += 1
+            phases.add_metric([*labels, phase], 1)
+            restarts.add_metric(labels, (status.get("worker") or {}).get("restarts", 0))
+            for condition in status.get("conditions") or []:
+                conditions.add_metric([*labels, condition["type"]], TRUTH.get(condition["status"], -1))
+        for (kind, phase), number in count.items():
+            objects.add_metric([kind, phase], number)
+        yield from (objects, phases, conditions, restarts)

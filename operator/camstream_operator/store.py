@@ -171,6 +171,12 @@ class Store:
         """Version and uid of all objects of a kind."""
         return {key: (entry.version, entry.uid) for key, entry in self._entries.items() if key.kind == kind}
 
+    def statuses(self) -> Iterator[tuple[Key, Body]]:
+        """Every camera and pipeline, and what its status says. Another thread may ask."""
+        for key, entry in list(self._entries.items()):
+            if key.kind in STREAMING:
+                yield key, json.loads(entry.body).get("status") or {}
+
     def streaming(self) -> list[Key]:
         """All cameras and pipelines."""
         return [key for key in self._entries if key.kind in STREAMING]

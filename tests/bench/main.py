@@ -25,7 +25,17 @@ from harness import Measurement  # noqa: E402 - it stands beside this file
 
 ATTEMPTS = 3
 
-MODULES = ("bench_analysis", "bench_fit", "bench_pixels", "bench_geometry", "bench_hop", "bench_streams", "bench_page", "bench_operator")
+MODULES = (
+    "bench_analysis",
+    "bench_fit",
+    "bench_pixels",
+    "bench_geometry",
+    "bench_hop",
+    "bench_streams",
+    "bench_page",
+    "bench_metrics",
+    "bench_operator",
+)
 
 
 def main() -> int:

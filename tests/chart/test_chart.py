@@ -21,7 +21,14 @@ from camstream_operator.build.names import child_name, labels
 from camstream_operator.settings import ClassResources, Settings, read_settings
 
 KEEP = "helm.sh/resource-policy"
-EVERYTHING = ("networkPolicy.enabled=true", "networkPolicy.workers.restrictEgress=true", "backgrounds.persistence.enabled=true")
+EVERYTHING = (
+    "networkPolicy.enabled=true",
+    "networkPolicy.workers.restrictEgress=true",
+    "backgrounds.persistence.enabled=true",
+    "monitoring.podMonitor.enabled=true",
+    "monitoring.alerts.enabled=true",
+    "monitoring.dashboards.enabled=true",
+)
 OPERATOR = "camstream-operator"
 DIGEST = f"sha256:{'a' * 64}"
 METADATA: dict[str, Any] = YAML(typ="safe").load(CHART / "Chart.yaml")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from api_server import ApiServer, binary, running_api_server
 from charts import CHART, NAMESPACE, RELEASE, Name, Objects, helm, rendered, settings
+from ruamel.yaml import YAML
 from waiting import wait_for
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -30,7 +31,11 @@ EVERYTHING = (
     'operator.service.annotations={"prometheus.io/scrape": "true"}',
     'operator.priorityClassName="system-cluster-critical"',
     'imagePullSecrets=["registry"]',
+    "monitoring.podMonitor.enabled=true",
+    "monitoring.alerts.enabled=true",
+    "monitoring.dashboards.enabled=true",
 )
+PROMETHEUS_OPERATOR = Path(__file__).with_name("prometheus_operator_crds.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +46,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
             assert server.request("POST", "/api/v1/namespaces", body).status == 201
         definitions = [thing for name, thing in rendered().items() if name.kind == "CustomResourceDefinition"]
+        definitions += YAML(typ="safe").load_all(PROMETHEUS_OPERATOR)
         kubectl(server, {"apiVersion": "v1", "kind": "List", "items": definitions}, "create")
-        wait_for("our kinds are served", lambda: our_kinds_are_served(server))
+        wait_for("all kinds are served", lambda: are_served(server, "cameras,pipelines,backgrounds,podmonitors,prometheusrules"))
         yield server
 
 
-def our_kinds_are_served(server: ApiServer) -> bool:
-    command = [binary("kubectl"), f"--kubeconfig={server.kubeconfig}", "get", "cameras,pipelines,backgrounds"]
+def are_served(server: ApiServer, kinds: str) -> bool:
+    command = [binary("kubectl"), f"--kubeconfig={server.kubeconfig}", "get", kinds]
     return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
 
 
@@ -128,7 +134,7 @@ def test_release_is_installed_upgraded_rolled_back_and_removed_and_what_it_ran_s
             "metadata": {"name": "mine"},
             "spec": {"source": {"simulation": {}}},
         }
-        wait_for("our kinds are served", lambda: our_kinds_are_served(server))
+        wait_for("our kinds are served", lambda: are_served(server, "cameras,pipelines,backgrounds"))
         assert server.request("POST", camera, body).status == 201
 
         helm("upgrade", RELEASE, str(CHART), *at, "--reuse-values", *settings("operator.replicas=3"))

@@ -64,6 +64,7 @@ DIGEST = f"sha256:{'0' * 64}"
 TOLERATION = '[{"key": "camera", "operator": "Exists"}]'
 PEERS = '[{"podSelector": {"matchLabels": {"app": "viewer"}}}]'
 NETWORK = "networkPolicy.enabled=true"
+PODS, ALERTS, DASHBOARDS = (f"monitoring.{part}.enabled=true" for part in ("podMonitor", "alerts", "dashboards"))
 
 # One value each, and the values without which it means nothing.
 USED: dict[str, tuple[str, ...]] = {
@@ -116,6 +117,20 @@ USED: dict[str, tuple[str, ...]] = {
     "backgrounds.persistence.storageClass": ('"fast"', "backgrounds.persistence.enabled=true"),
     "backgrounds.persistence.accessMode": ('"ReadWriteMany"', "backgrounds.persistence.enabled=true"),
     "backgrounds.persistence.keep": ("false", "backgrounds.persistence.enabled=true"),
+    "monitoring.podMonitor.enabled": ("true",),
+    "monitoring.podMonitor.labels": ('{"a": "b"}', PODS),
+    "monitoring.podMonitor.interval": ('"1m"', PODS),
+    "monitoring.alerts.enabled": ("true",),
+    "monitoring.alerts.labels": ('{"a": "b"}', ALERTS),
+    "monitoring.alerts.for": ('"1h"', ALERTS),
+    "monitoring.alerts.window": ('"1h"', ALERTS),
+    "monitoring.alerts.lateSeconds": ("0.5", ALERTS),
+    "monitoring.alerts.dropPercent": ("0", ALERTS),
+    "monitoring.alerts.storeFreePercent": ("25", ALERTS),
+    "monitoring.alerts.runbook": ('"https://wiki.example/alerts"', ALERTS),
+    "monitoring.dashboards.enabled": ("true",),
+    "monitoring.dashboards.labels": ('{"a": "b"}', DASHBOARDS),
+    "monitoring.dashboards.annotations": ('{"a": "b"}', DASHBOARDS),
     "test.frames": ("3",),
     "test.timeoutSeconds": ("60",),
 }
@@ -164,6 +179,8 @@ def test_value_changes_what_is_installed(path: str) -> None:
         ('workerClasses=[{"name": "default"}, {"name": "default"}]', "workerClasses: each name may be given once; found: default, default"),
         ('backgrounds.persistence.accessMode="ReadOnlyMany"', "value must be one of 'ReadWriteOnce', 'ReadWriteMany', 'ReadWriteOncePod'"),
         ("networkPolicy.operator.apiServerPorts=[]", "at '/networkPolicy/operator/apiServerPorts': minItems: got 0, want 1"),
+        ('monitoring.alerts.window="ten minutes"', "at '/monitoring/alerts/window': 'ten minutes' does not match pattern"),
+        ("monitoring.alerts.dropPercent=101", "at '/monitoring/alerts/dropPercent': maximum: got 101, want 100"),
         ("test.frames=0", "at '/test/frames': minimum: got 0, want 1"),
     ],
 )

@@ -8,8 +8,8 @@ from kind import ROOT
 from ruamel.yaml import YAML
 
 SAMPLES = sorted((ROOT / "configs" / "samples").glob("*.yaml"))
-TOGETHER = 10
-"""How many files at a time: most have two workers."""
+TOGETHER = 5
+"""How many files at a time: most have two workers, some have five."""
 
 OTHERWISE = {
     "pipeline/stopped": ("Stopped", "stopped on request; set spec.lifecycle.mode to Always to start it"),

@@ -96,7 +96,8 @@ def test_every_message_carries_the_whole_effective_configuration_and_the_backgro
         config = pipeline(cam.address, background=stored, processing={"background": {}, "threshold": 3})
         with worker(tmp_path, config) as pipe, reader(pipe.address) as r:
             parameters = json.loads(r.message().values["processing_parameters"])
-            status = pipe.status()
+            # It answers a little later than it sends.
+            status = pipe.wait_for_status("an answer", lambda found: found["config"])
     assert parameters["background"] == {"name": stored["name"], "sha256": stored["sha256"]}
     assert parameters["processing"]["threshold"] == 3
     assert parameters["processing"]["function"] == "Default"

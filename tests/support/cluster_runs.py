@@ -42,10 +42,11 @@ LIVE_S: Final = 30.0
 
 USUAL: Final = re.compile(
     r"(Startup|Readiness) probe (failed|errored)|no frame yet$|"
-    r'MountVolume.SetUp failed for volume "[^"]+" : (failed to sync configmap cache|configmap "[^"]+" not found)'
+    r'MountVolume.SetUp failed for volume "[^"]+" : (failed to sync configmap cache|configmap "[^"]+" not found)|'
+    r"Cluster IP \[IPv4\]: \S+ is not allocated; repairing$"
 )
-"""What the kubelet warns of whenever a container starts or ends, or when it knows a pod before it has heard of its ConfigMap, and what a
-worker says on a machine that is slow."""
+"""What Kubernetes warns of where nothing is wrong: whenever a container starts or ends, when a node knows a pod before it has heard of its
+ConfigMap, when the API server looks at an address that it is just giving away; and what a worker says on a machine that is slow."""
 LOGGED_ERROR: Final = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) |^Traceback ", re.MULTILINE)
 
 Body = dict[str, Any]

@@ -160,7 +160,8 @@ class Operator:
 
     def start(self) -> None:
         assert self._process is None
-        self._port = free_port()
+        # The same in every life, so that whoever asks it finds it again.
+        self._port = self._port or free_port()
         command: list[str | Path] = [sys.executable, "-m", "camstream_operator.app", "--settings", self._settings]
         command += ["--http-port", str(self._port), "--kubeconfig", self._kubeconfig]
         environment = os.environ | {"POD_NAME": self.identity, "POD_NAMESPACE": self._home}
@@ -174,6 +175,11 @@ class Operator:
     def log(self) -> str:
         """Of all its lives."""
         return self._log.read_text()
+
+    @property
+    def port(self) -> int:
+        """Of health and metrics."""
+        return self._port
 
     @property
     def pid(self) -> int:

@@ -68,7 +68,8 @@ class WorkerProcess:
     def get(self, path: str) -> tuple[int, bytes]:
         """Status code and body; code 0 where nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.config['httpPort']}{path}", timeout=5) as answer:
+            host = self.config.get("httpHost", "127.0.0.1")
+            with urllib.request.urlopen(f"http://{host}:{self.config['httpPort']}{path}", timeout=5) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:

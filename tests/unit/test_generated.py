@@ -17,7 +17,7 @@ def test_committed_file_is_up_to_date(path: Path) -> None:
     assert committed == FILES[path], f"{path} is not what the models say: run `make generate`"
 
 
-@pytest.mark.parametrize("folder", ["crds", "charts/camstream/templates/crds", "docs/reference"])
+@pytest.mark.parametrize("folder", ["crds", "charts/camstream/templates/crds", "charts/camstream/files/dashboards", "docs/reference"])
 def test_nothing_is_left_of_models_that_are_gone(folder: str) -> None:
     marked = {file.relative_to(ROOT) for file in (ROOT / folder).iterdir() if "Made by `make generate`" in file.read_text(encoding="utf-8")}
     assert marked == {path for path in FILES if path.parent == Path(folder)}, "delete what is no longer made"

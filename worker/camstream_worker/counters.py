@@ -4,7 +4,46 @@ Each number is written by one thread only and read by many, so none of them need
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
+
+HOPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "source": (
+        "truncated",
+        "foreign",
+        "malformed",
+        "no_image",
+        "no_axis",
+        "axis_length",
+        "pulse_id_not_in_timestamp",
+        "old_pulse_id",
+        "old_timestamp",
+        "overrun",
+        "short_waveform",
+        "no_size",
+        "late",
+        "input_waited_too_long",
+        "merged_waited_too_long",
+        "input_without_partner",
+        "merged_without_partner",
+    ),
+    "input": ("queue_full",),
+    "selection": (
+        "paused",
+        "before_range",
+        "downsampling",
+        "max_frame_rate",
+        "pulse_id_not_in_timestamp",
+        "old_pulse_id",
+        "old_timestamp",
+    ),
+    "output": ("slow_client", "no_room", "stopped", "file_complete", "disk_full", "write_failed"),
+}
+"""Where a frame can be lost, in the order of its way, and every reason there."""
+
+FITS: Final[Mapping[str, str]] = {fit: f"{fit}_fit_converged" for fit in ("x", "y", "gr_x", "gr_y")}
+"""The fits that are counted, and the channel that says how each went."""
 
 
 @dataclass(slots=True)
@@ -29,6 +68,15 @@ class Counters:
     """Frames that the user did not want, by reason."""
     output_drops: Counter[str] = field(default_factory=Counter)
     """Messages that at least one client did not get, by reason."""
+
+    fit_failures: Counter[str] = field(default_factory=Counter)
+    """Messages with a fit that did not converge, by fit."""
+
+    def count_fits(self, values: Mapping[str, Any]) -> None:
+        """Count the fits of one message that did not converge. Where there is no beam to fit, none has failed."""
+        for fit, channel in FITS.items():
+            if values.get(channel) is False:
+                self.fit_failures[fit] += 1
 
     def drops(self) -> dict[str, int]:
         """All drops, keyed ``hop/reason``."""

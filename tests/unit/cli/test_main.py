@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from camstream import __version__
+from camstream_cli.cluster.main import VERBS as PLUGIN_VERBS
+from camstream_cli.cluster.main import main as plugin
 from camstream_cli.main import VERBS, main
 
 
@@ -45,3 +48,24 @@ def test_reader_that_closes_the_output_gets_no_complaint(tmp_path: Path) -> None
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("verb", PLUGIN_VERBS)
+def test_help_of_every_verb_of_the_plugin_says_what_it_is_for(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        plugin([verb, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"usage: kubectl camstream {verb}" in shown
+    assert "--namespace" in shown
+
+
+def test_page_of_the_plugin_explains_every_verb() -> None:
+    page = (Path(__file__).parents[3] / "docs/how-to/kubectl.md").read_text(encoding="utf-8")
+    assert {row.split()[0] for row in re.findall(r"^\| `([^`]+)` \|", page, re.M)} == set(PLUGIN_VERBS)
+
+
+def test_plugin_without_kubectl_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECTL", "/no/such/kubectl")
+    assert plugin(["status"]) == 1
+    assert capsys.readouterr().err == "kubectl camstream: kubectl is not on the PATH: install it, or name it in the variable KUBECTL\n"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from clocks import Clock
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
+from camstream.spec.key import Key
 from camstream_operator.metrics import Metrics
 from camstream_operator.queue import WorkQueue
 
@@ -18,7 +19,7 @@ class Figures:
     round_trip_s: float | None = None
 
 
-def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+def value(metrics: Metrics, name: str, /, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(NAME + name, labels)
 
 
@@ -84,3 +85,30 @@ def test_age_of_a_watch_grows_until_it_shows_something() -> None:
     assert value(metrics, "watch_last_event_age_seconds", kind="Camera") == 40
     metrics.event_seen("Camera")
     assert value(metrics, "watch_last_event_age_seconds", kind="Camera") == 0
+
+
+def test_every_object_says_how_it_is_and_its_series_go_with_it() -> None:
+    status = {
+        "phase": "Failed",
+        "worker": {"restarts": 3},
+        "conditions": [
+            {"type": "Accepted", "status": "True"},
+            {"type": "Ready", "status": "False"},
+            {"type": "Active", "status": "Unknown"},
+        ],
+    }
+    statuses = {Key("Camera", "gun", "cam"): status, Key("Pipeline", "gun", "new"): {}}
+    metrics = Metrics(CollectorRegistry())
+    metrics.watch_objects(statuses.items)
+    camera = {"kind": "Camera", "namespace": "gun", "name": "cam"}
+    conditions = {name: value(metrics, "object_condition", **camera, condition=name) for name in ("Accepted", "Ready", "Active")}
+    assert conditions == {"Accepted": 1, "Ready": 0, "Active": -1}
+    assert value(metrics, "object_phase", **camera, phase="Failed") == 1
+    assert value(metrics, "object_restarts_total", **camera) == 3
+    # Nobody has looked after this one yet.
+    assert value(metrics, "object_phase", kind="Pipeline", namespace="gun", name="new", phase="Pending") == 1
+    assert value(metrics, "objects", kind="Camera", phase="Failed") == 1
+    assert value(metrics, "objects", kind="Camera", phase="Running") == 0
+    del statuses[Key("Camera", "gun", "cam")]
+    assert value(metrics, "object_phase", **camera, phase="Failed") is None
+    assert value(metrics, "objects", kind="Camera", phase="Failed") == 0

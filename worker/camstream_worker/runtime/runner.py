@@ -404,6 +404,7 @@ class Runner:
         self.state.image = seen_image(values.get(IMAGE, frame.image))
         self.state.last_pulse_id, self.state.last_sent = frame.pulse_id, now
         self._observers.sent(_age(frame.timestamp, now))
+        self.counters.count_fits(values)
         if sent:
             self._filter.sent(job.selection)
 

@@ -46,8 +46,8 @@ class Worker:
         started_at = time.time()
         metrics, rates = Metrics(), Rates()
         runner = Runner(prepare_first(self._config), Counters(), metrics.observers)
-        metrics.watch(runner)
         reloader = Reloader(self._path, runner)
+        metrics.watch(runner, lambda: reloader.report)
         runner.start()
         threading.Thread(target=self._stop_when_finished, args=(runner,), name="finish", daemon=True).start()
         # The stream is up before these are even imported.
