@@ -30,12 +30,14 @@ class Activity:
     """What it tells, where it runs and answers."""
     heard_at: datetime | None = None
     """When it was started or last answered, with time zone; None where there is none."""
+    slept_at: datetime | None = None
+    """When it was last ended because nobody read it, with time zone."""
 
 
 def awake(objects: Objects, activities: Mapping[Key, Activity], now: datetime) -> set[Key]:
     """The objects whose workers shall run.
 
-    :param activities: of the objects whose workers run
+    :param activities: of the objects whose workers run, or have run
     :param now: with time zone
     """
     found = {key for key, thing in objects.items() if _wanted(thing, activities.get(key, Activity()), now)}
@@ -72,13 +74,16 @@ def _wanted(thing: Camera | Pipeline, activity: Activity, now: datetime) -> bool
         return False
     timeout_s = lifecycle.idle_timeout_seconds
     asked = asked_at(thing)
-    if asked is not None and (now - asked).total_seconds() < timeout_s:
+    asked_s = (now - asked).total_seconds() if asked else None
+    if asked_s is not None and asked_s < timeout_s:
         return True
     if activity.report is not None:
         idle_s = activity.report.idle_seconds
         return idle_s is None or idle_s < timeout_s
-    silent_s = (now - activity.heard_at).total_seconds() if activity.heard_at else None
-    return silent_s is not None and silent_s < max(timeout_s, STARTING_S)
+    # It starts, or is about to: who asked has had nothing yet.
+    answered = asked is not None and activity.slept_at is not None and activity.slept_at >= asked
+    waits_s = (now - activity.heard_at).total_seconds() if activity.heard_at else None if answered else asked_s
+    return waits_s is not None and waits_s < max(timeout_s, STARTING_S)
 
 
 def _may_run(thing: Camera | Pipeline) -> bool:

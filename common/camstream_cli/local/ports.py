@@ -111,8 +111,10 @@ class Ports:
         self._endpoints: dict[Key, Endpoint] = {}
         self._reserved: dict[Key, list[Reservation]] = {}
 
-    def assign(self, objects: Collection[Camera | Pipeline]) -> dict[Key, Endpoint | SpecError]:
+    def assign(self, objects: Collection[Camera | Pipeline], busy: Collection[Key] = ()) -> dict[Key, Endpoint | SpecError]:
         """Where each object and each of its replicas listens. Those that are gone give their ports back.
+
+        :param busy: whose ports are still in use, also where they are gone
 
         An object whose ``output.port`` belongs to another one gets the error; the other one is not disturbed.
         """
@@ -120,7 +122,8 @@ class Ports:
         wanted |= {key: None for thing in objects for key in replica_keys(thing)[1:]}
         gathering = {Key.of(thing) for thing in objects if isinstance(thing, Pipeline) and thing.spec.type is PipelineType.FAN_IN}
         for key in [key for key, endpoint in self._endpoints.items() if wanted.get(key, 0) not in (None, endpoint.stream_port)]:
-            self._release(key)
+            if key in wanted or key not in busy:
+                self._release(key)
         return {key: self._give(key, port, wanted, key in gathering) for key, port in wanted.items()}
 
     def close(self) -> None:

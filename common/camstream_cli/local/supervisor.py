@@ -54,7 +54,9 @@ class Supervisor:
         self._statuses: dict[Key, CameraStatus | PipelineStatus] = {}
         self._changed = asyncio.Event()
         self._awake: set[Key] = set()
-        self._leaving: dict[asyncio.Task[None], WorkerProcess] = {}
+        self._leaving: dict[asyncio.Task[None], tuple[Key, WorkerProcess]] = {}
+        self._slept: dict[Key, datetime] = {}
+        """When objects became idle."""
         self.when_idle: Callable[[Key], None] = lambda _: None
         """Called with an object that asks to be deleted when it is idle, and is."""
 
@@ -75,9 +77,14 @@ class Supervisor:
             wanted[key] = old if old and refused else thing
         self._objects = wanted
         self._statuses = {key: status for key, status in self._statuses.items() if key in wanted}
-        self._endpoints = self._ports.assign(wanted.values())
+        self._slept = {key: when for key, when in self._slept.items() if key in wanted}
+        self._assign_ports()
         self._awake = self._who_runs()
         self._changed.set()
+
+    def _assign_ports(self) -> None:
+        # Ports are given back when the worker that has them is gone: who comes next need not wait for its end.
+        self._endpoints = self._ports.assign(self._objects.values(), {*self._workers, *(key for key, _ in self._leaving.values())})
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop, and return when no worker is left."""
@@ -125,6 +132,8 @@ class Supervisor:
         self._delete_idle()
         wanted = {key: self._objects[own] for own in self._awake for key in replica_keys(self._objects[own])}
         for key in [key for key in self._workers if key not in wanted or self._asked_again(key, wanted[key])]:
+            if key not in wanted:
+                self._slept[key] = datetime.now(UTC)
             self._dismiss(key)
         for key, thing in wanted.items():
             config = self._config_of_replica(key, thing)
@@ -138,7 +147,8 @@ class Supervisor:
                 self._workers[key] = WorkerProcess(self._folder / key.folder, config, http, self._changed.set, self._log_level)
 
     def _who_runs(self) -> set[Key]:
-        activities = {key: Activity(worker.report, worker.heard_at) for key, worker in self._workers.items()}
+        activities = {key: Activity(slept_at=when) for key, when in self._slept.items()}
+        activities |= {key: Activity(worker.report, worker.heard_at) for key, worker in self._workers.items()}
         found = awake(self._objects, activities, datetime.now(UTC))
         return {key for key in found if not stopped(self._objects[key])}
 
@@ -156,19 +166,20 @@ class Supervisor:
         """Stop a worker. Nobody waits for it but its successor."""
         worker = self._workers.pop(key)
         task = asyncio.create_task(worker.stop())
-        self._leaving[task] = worker
+        self._leaving[task] = key, worker
 
         def gone(_: asyncio.Task[None]) -> None:
             del self._leaving[task]
             if key not in self._workers and key not in self._objects:
                 worker.remove_files()
+            self._assign_ports()
             self._changed.set()
 
         task.add_done_callback(gone)
 
     def _in_the_way(self, config: WorkerConfig) -> bool:
         """Whether a worker that is about to end still has the ports of this one."""
-        leaving = [worker.config for worker in self._leaving.values()]
+        leaving = [worker.config for _, worker in self._leaving.values()]
         return any(other.stream_address == config.stream_address or other.http_port == config.http_port for other in leaving)
 
     def _config_of_replica(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:

@@ -123,3 +123,11 @@ def test_stream_for_everybody_has_the_name_of_this_machine() -> None:
     endpoint = Endpoint("0.0.0.0", 12000, 13000)
     assert endpoint.public == f"tcp://{socket.gethostname()}:12000"
     assert endpoint.local == "tcp://127.0.0.1:12000"
+
+
+def test_ports_of_a_worker_that_is_still_ending_are_given_to_nobody(ports: Ports) -> None:
+    before = only(ports.assign([make_camera("a")]), "a")
+    ending = {Key.of(make_camera("a"))}
+    during = only(ports.assign([make_camera("b")], ending), "b")
+    assert {during.stream_port, during.http_port}.isdisjoint({before.stream_port, before.http_port})
+    assert only(ports.assign([make_camera("c")]), "c") == before

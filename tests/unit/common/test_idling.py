@@ -55,7 +55,14 @@ def test_on_demand_waits_until_it_is_asked_for() -> None:
     camera = make_camera(lifecycle=ON_DEMAND)
     assert not runs(camera)
     assert runs(woken(camera, stamp(ago(9))))
-    assert not runs(woken(camera, stamp(ago(11))))
+    assert not runs(woken(camera, stamp(ago(STARTING_S + 1))))
+
+
+def test_who_asked_waits_for_a_worker_that_cannot_start_at_once_but_not_for_one_that_has_slept_since() -> None:
+    camera = woken(make_camera(lifecycle=ON_DEMAND), stamp(ago(11)))
+    assert runs(camera)
+    assert runs(camera, Activity(slept_at=ago(12)))
+    assert not runs(camera, Activity(slept_at=ago(1)))
 
 
 @pytest.mark.parametrize(("idle_s", "expected"), [(None, True), (9.9, True), (10.0, False)])
