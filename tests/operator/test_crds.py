@@ -182,6 +182,12 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "output.pipeline needs mode Push",
         "spec.output",
     ),
+    "deleted while it always runs": (
+        "Pipeline",
+        {**PIPELINE, "lifecycle": {"deleteWhenIdle": True}},
+        "deleteWhenIdle needs mode OnDemand",
+        "spec.lifecycle",
+    ),
     "node port without its type": (
         "Camera",
         {**CAMERA, "output": {"service": {"nodePort": 30000}}},
