@@ -169,6 +169,7 @@ def essence(report: WorkerReport) -> WorkerReport:
             "send_rate": 0.0,
             "bytes_sent": 0,
             "last_frame": None,
+            "idle_seconds": None,
             "last_error": "" if report.background else report.last_error,
         }
     )
