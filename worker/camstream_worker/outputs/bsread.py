@@ -19,6 +19,8 @@ COPY_BELOW = 65536
 IO_THREADS = 2
 """One for what comes and one for what goes: each copies every frame."""
 
+CONNECT_MS = 2000
+
 LINGER_MS = 500
 """How long messages that are already queued may still leave when the worker stops."""
 
@@ -69,6 +71,8 @@ class BsreadOutput:
         self._socket.setsockopt(zmq.AFFINITY, 0b10)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS)
         self._socket.setsockopt(zmq.SNDHWM, spec.queue_size)
+        # Where this side connects: a try that was lost on the way to an address that nobody served yet is given up, and made anew.
+        self._socket.setsockopt(zmq.CONNECT_TIMEOUT, CONNECT_MS)
         self._queue_size = spec.queue_size
         self._lossy = True
         self.monitor: zmq.Socket[bytes] = self._socket.get_monitor_socket(
