@@ -11,7 +11,7 @@ from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import PipelineOutput
 from camstream.spec.pipeline import Merge, PipelineInput, PipelineType
-from camstream.spec.script import Script
+from camstream.spec.script import ConfigMapKey, Script
 from camstream.spec.worker import Objects, StoredBackground, WorkerConfig, camera_of, merged_key, referred, upstream
 
 READS = {OutputMode.PUB: InputMode.SUB, OutputMode.PUSH: InputMode.PULL}
@@ -128,6 +128,11 @@ def _gathering(pipeline: Pipeline, objects: Objects, addresses: Addresses) -> st
     if found.spec.type is not PipelineType.FAN_IN:
         raise SpecError(f"{Key.of(pipeline)} sends to {key}, which is of type {found.spec.type}; only a FanIn gathers what others send")
     return addresses.gather(key)
+
+
+def wanted_config_map(thing: Camera | Pipeline) -> ConfigMapKey | None:
+    """The entry of a ConfigMap that holds the script of an object, where it does."""
+    return thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
 
 
 def _script_path(script: Script | None, place: Place) -> str | None:

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from api_server import Answer, ApiServer, binary, install_crds
+from edits import models_of
 from pydantic import BaseModel, ValidationError
 
 from camstream.spec import KINDS, parse_object
@@ -243,19 +243,12 @@ def _rules(model: type[BaseModel]) -> Iterator[Rule]:
     """Of a model and of all models in it."""
     yield from getattr(model, "rules", ())
     for info in model.model_fields.values():
-        for inner in _models(info.annotation):
+        for inner in models_of(info.annotation):
             yield from _rules(inner)
 
 
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in typing.get_args(annotation):
-        yield from _models(inner)
-
-
 def test_every_rule_between_fields_is_tried() -> None:
-    specs = [model for kind in KINDS.values() for model in _models(kind.model_fields["spec"].annotation)]
+    specs = [model for kind in KINDS.values() for model in models_of(kind.model_fields["spec"].annotation)]
     rules = {rule.message for spec in specs for rule in _rules(spec)}
     assert len(rules) > 10
     assert {message for message in rules if not any(row[2].startswith(message) for row in REFUSED.values())} == set()

@@ -83,13 +83,13 @@ def fields(
     for name, info in model.model_fields.items():
         change, place = change_of(model, name, around), (*path, info.alias or name)
         yield place, change, info
-        for inner in _models(info.annotation):
+        for inner in models_of(info.annotation):
             yield from fields(inner, change, place)
 
 
 def _edits(kind: type[Camera] | type[Pipeline], spec: Document, model: type[Spec]) -> Iterator[Edit]:
     for path, change, info in fields(model):
-        if list(_models(info.annotation)):
+        if list(models_of(info.annotation)):
             continue
         if path[:2] in MEMBERS and _get(spec, path[:2]) is None:
             continue
@@ -146,11 +146,12 @@ def _set(document: Document, path: tuple[str, ...], value: Any) -> None:
     document[path[-1]] = value
 
 
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
+def models_of(annotation: object) -> Iterator[type[BaseModel]]:
+    """Every model that a field of this type may hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in typing.get_args(annotation):
-        yield from _models(inner)
+        yield from models_of(inner)
 
 
 def _members(annotation: object) -> list[str]:

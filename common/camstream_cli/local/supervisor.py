@@ -12,7 +12,7 @@ import aiohttp
 from camstream.decide import Seen, decide_status, stopped, wanted_background
 from camstream.errors import BrokenReference, ImmutableField, SpecError
 from camstream.idling import Activity, asked_at, awake
-from camstream.resolve import camera_name
+from camstream.resolve import camera_name, wanted_config_map
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
@@ -216,7 +216,7 @@ class Supervisor:
 
         :raises SpecError: if there is no such entry
         """
-        wanted = thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
+        wanted = wanted_config_map(thing)
         if wanted is None:
             return None
         text = self._scripts.get((key.namespace, wanted.name), {}).get(wanted.key)

@@ -93,8 +93,7 @@ class Instances:
 
     async def save_pipeline(self, name: str, config: Config) -> Config:
         """:raises CamstreamError: if no pipeline can be made of it"""
-        pipelines = self._service.mirror.pipelines()
-        old = next((pipeline for pipeline in pipelines if pipeline.external_name == name), None)
+        old = self._pipeline(name)
         if old and is_instance(old):
             raise SpecError(f"'{name}' is the id of a running instance; stop it, or choose another name")
         thing = self.pipeline_from(Wanted(name), config, old)

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from camstream.names import API_VERSION, GATHER_PORT, HTTP_PORT, STREAM_PORT
-from camstream.resolve import Place
+from camstream.resolve import Place, wanted_config_map
 from camstream.spec.base import short_hash
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
@@ -26,7 +26,7 @@ def place_of(thing: Camera | Pipeline, settings: Settings) -> Place:
 
     :raises ClassNotAllowed: if the object asks for a worker class that it cannot have
     """
-    script = thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
+    script = wanted_config_map(thing)
     return Place(
         f"tcp://*:{STREAM_PORT}",
         "0.0.0.0",  # noqa: S104 - a pod has an address of its own

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from camstream.errors import SpecError
 from camstream.names import HTTP_PORT, STREAM_PORT
+from camstream.resolve import wanted_config_map
 from camstream.spec.fields import InputMode, OutputMode
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
@@ -140,6 +141,6 @@ def _resources(thing: Camera | Pipeline, profile: WorkerClass) -> Part:
 
 
 def _script_volume(thing: Camera | Pipeline) -> list[Part]:
-    script = thing.spec.script.config_map if isinstance(thing, Pipeline) and thing.spec.script else None
+    script = wanted_config_map(thing)
     # Without it the worker starts all the same, and says what is missing, where a pod would wait in silence.
     return [{"name": "script", "configMap": {"name": script.name, "optional": True}}] if script else []

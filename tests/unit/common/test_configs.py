@@ -1,11 +1,11 @@
 """The samples: each is right, small, listed, and every field of a spec is used by one of them."""
 
 import inspect
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from edits import models_of
 from pydantic import BaseModel
 
 from camstream.spec import KINDS
@@ -37,15 +37,8 @@ def fields(model: type[BaseModel]) -> Iterator[Use]:
     """All fields of a model and of those in it."""
     for name, info in model.model_fields.items():
         yield defined(model, name)
-        for inner in models(info.annotation):
+        for inner in models_of(info.annotation):
             yield from fields(inner)
-
-
-def models(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in typing.get_args(annotation):
-        yield from models(inner)
 
 
 def test_nothing_is_wrong_with_all_of_them_together() -> None:
@@ -81,7 +74,7 @@ def test_list_says_what_the_file_says() -> None:
 def test_every_field_of_every_spec_is_used_by_a_sample() -> None:
     objects = [placed.object for placed in load([CONFIGS]).objects]
     found = {use for thing in objects for use in used(thing.spec)}
-    there_are = {use for kind in KINDS.values() for model in models(kind.model_fields["spec"].annotation) for use in fields(model)}
+    there_are = {use for kind in KINDS.values() for model in models_of(kind.model_fields["spec"].annotation) for use in fields(model)}
     assert there_are - found == set()
 
 

@@ -95,8 +95,8 @@ class Receiver:
         self._socket.close(0)
 
 
-class PipelineInputSource:
-    """The stream that a pipeline reads: channels image, x_axis and y_axis, and whatever else comes with them."""
+class StreamSource:
+    """The stream that a pipeline reads, with all its channels."""
 
     def __init__(self, config: WorkerConfig, counters: Counters) -> None:
         assert config.pipeline is not None  # noqa: S101 - open_source chose this class by it
@@ -109,8 +109,22 @@ class PipelineInputSource:
 
     def receive(self, timeout_s: float) -> Frame | None:
         message = self.receiver.receive(timeout_s)
-        if message is None:
-            return None
+        return None if message is None else self._frame(message)
+
+    def _frame(self, message: Message) -> Frame:
+        return frame_of(message)
+
+    def apply(self, config: WorkerConfig) -> bool:
+        return config.input_address == self._address
+
+    def close(self) -> None:
+        self.receiver.close()
+
+
+class PipelineInputSource(StreamSource):
+    """One of images: channels image, x_axis and y_axis, and whatever else comes with them."""
+
+    def _frame(self, message: Message) -> Frame:
         values = message.values
         image, x_axis, y_axis = (values.pop(name, None) for name in (IMAGE, X_AXIS, Y_AXIS))
         image = _image(image, IMAGE, self._address, self._counters)
@@ -122,34 +136,6 @@ class PipelineInputSource:
                 self._counters.source_drops["axis_length"] += 1
                 raise FrameError(f"pulse {message.pulse_id} from {self._address}: {name} has {np.size(axis)} values for {length} pixels")
         return Frame(message.pulse_id, message.timestamp, image, np.atleast_1d(x_axis), np.atleast_1d(y_axis), values)
-
-    def apply(self, config: WorkerConfig) -> bool:
-        return config.input_address == self._address
-
-    def close(self) -> None:
-        self.receiver.close()
-
-
-class StreamSource:
-    """Any bsread stream, with all its channels."""
-
-    def __init__(self, config: WorkerConfig, counters: Counters) -> None:
-        assert config.pipeline is not None  # noqa: S101 - open_source chose this class by it
-        if config.input_address is None:
-            raise SourceError("the input has no address yet: it has not been started")
-        self._address = config.input_address
-        self.receiver = Receiver(self._address, config.pipeline.reading.mode, counters)
-        self.description = self._address
-
-    def receive(self, timeout_s: float) -> Frame | None:
-        message = self.receiver.receive(timeout_s)
-        return None if message is None else frame_of(message)
-
-    def apply(self, config: WorkerConfig) -> bool:
-        return config.input_address == self._address
-
-    def close(self) -> None:
-        self.receiver.close()
 
 
 def frame_of(message: Message) -> Frame:

@@ -10,7 +10,7 @@ from camstream.errors import SourceError, SourceTimeout
 from camstream.frame import Frame
 from camstream.spec import WorkerConfig
 from camstream_worker.counters import Counters
-from camstream_worker.sources.bsread import PipelineInputSource, Receiver, StreamSource, frame_of
+from camstream_worker.sources.bsread import Receiver, StreamSource, frame_of
 
 
 class Waiting:
@@ -52,7 +52,7 @@ class MergedSource:
     That the second stream is silent is told, and nothing more: what waits for it is kept.
     """
 
-    def __init__(self, config: WorkerConfig, first: PipelineInputSource | StreamSource, counters: Counters) -> None:
+    def __init__(self, config: WorkerConfig, first: StreamSource, counters: Counters) -> None:
         assert config.pipeline is not None  # noqa: S101 - open_source chose this class by it
         assert config.pipeline.merge is not None  # noqa: S101
         merge = config.pipeline.merge
