@@ -103,10 +103,13 @@ workerClasses:
 leaseName: {{ include "camstream.operatorName" . }}
 {{- end }}
 
-{{/* All that the operator does where it watches. It deletes nothing: children go with their owner. */}}
+{{/* All that the operator does where it watches. Children go with their owner; it deletes only what asks for that with lifecycle.deleteWhenIdle. */}}
 {{- define "camstream.operatorRules" -}}
 - apiGroups: [camstream.dev]
-  resources: [cameras, pipelines, backgrounds]
+  resources: [cameras, pipelines]
+  verbs: [list, watch, delete]
+- apiGroups: [camstream.dev]
+  resources: [backgrounds]
   verbs: [list, watch]
 - apiGroups: [camstream.dev]
   resources: [cameras/status, pipelines/status]
