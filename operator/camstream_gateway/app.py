@@ -60,7 +60,7 @@ class Door:
 
 
 def main() -> int:
-    args = _arguments()
+    args = arguments()
     records = Records()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger().addHandler(records)
@@ -153,7 +153,8 @@ def _stopped(with_stdin: bool) -> asyncio.Event:
     return stop
 
 
-def _arguments() -> argparse.Namespace:
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(
         prog="camstream-gateway",
         description="Serve the live page and cam_server's REST interface for one `camstream run`, or for a cluster.",

@@ -127,3 +127,22 @@ leaseName: {{ include "camstream.operatorName" . }}
   resources: [events]
   verbs: [create, patch]
 {{- end }}
+
+{{/* All that the gateway does: what its clients ask for. */}}
+{{- define "camstream.gatewayRules" -}}
+- apiGroups: [camstream.dev]
+  resources: [cameras, pipelines]
+  verbs: {{ ternary "[get, list, watch, create, update, delete]" "[get, list, watch]" .Values.gateway.rest.enabled }}
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end }}
+
+{{- define "camstream.gatewayName" -}}
+{{ include "camstream.fullname" . }}-gateway
+{{- end }}
+
+{{/* Where objects are made that clients of cam_server ask for. */}}
+{{- define "camstream.gatewayHome" -}}
+{{- default (include "camstream.testNamespace" .) .Values.gateway.namespace -}}
+{{- end }}
