@@ -31,6 +31,7 @@ class Told:
         while not self.events.empty():
             await asyncio.sleep(0)
         await asyncio.sleep(0)
+        return thing
 
     async def delete(self, key: Key) -> None: ...
 
