@@ -45,7 +45,7 @@ def test_file_that_others_may_read_or_write_is_refused(file: Path, mode: int) ->
 def test_file_of_a_secret_is_read(file: Path) -> None:
     # In a pod it belongs to root, and to the group of the process.
     file.chmod(0o440)
-    assert len(read_tokens(file)) == 1
+    assert len(read_tokens(file)) == 2
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "short\n", f"{TOKEN}\nshort\n"])
