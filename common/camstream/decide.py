@@ -30,6 +30,9 @@ from camstream.spec.worker import WorkerConfig
 
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
 
+IDLE = "Idle"
+"""Reason of a worker that does not run because nobody asked for it or reads it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -195,7 +198,7 @@ def _asleep(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Se
     if stopped(thing):
         return Finding(FALSE, "Stopped", "scaled to no worker; set spec.replicas to 1 or more to start it")
     if seen.idle:
-        return Finding(FALSE, "Idle", "nobody reads it; it starts when it is asked for")
+        return Finding(FALSE, IDLE, "nobody reads it; it starts when it is asked for")
     if seen.report is not None:
         return None
     if isinstance(config, SpecError):

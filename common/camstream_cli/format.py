@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from camstream.spec.status import ConditionStatus, ImageStatus, Phase
-from camstream_cli.local.view import ObjectView
+from camstream.spec.view import ObjectView
 
 WIDTH = 100
 """Columns that every output fits in."""

@@ -18,10 +18,10 @@ from rich.text import Text
 from camstream import names
 from camstream.errors import CamstreamError, WireError
 from camstream.spec.fields import OutputMode
+from camstream.spec.view import ObjectView
 from camstream.wire import Decoder, Message
 from camstream_cli.format import console, json_value, picture, value_text
 from camstream_cli.local.state import RunState, running, state_directory
-from camstream_cli.local.view import ObjectView
 
 QUEUE_SIZE = 4
 """Messages that may wait: somebody who looks wants to see what is now."""

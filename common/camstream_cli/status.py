@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from camstream.errors import CamstreamError
+from camstream.spec.view import ObjectView
 from camstream_cli.format import console, object_details, objects_table
 from camstream_cli.local.state import RunState, remove_stale, running, state_directory
-from camstream_cli.local.view import ObjectView
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,4 +1,4 @@
-"""The process ``camstream_gateway``: the live page and cam_server's REST interface, for what one ``camstream run`` runs."""
+"""The process ``camstream_gateway``: the live page and cam_server's REST interface, for one ``camstream run`` or a cluster."""
 
 import argparse
 import asyncio
@@ -24,8 +24,10 @@ from camstream.spec.view import STATE_FILE
 from camstream_gateway.backgrounds import Backgrounds
 from camstream_gateway.cam_server.application import camera_api, pipeline_api
 from camstream_gateway.cam_server.service import Service
+from camstream_gateway.cluster_store import ClusterStore
 from camstream_gateway.metrics import Metrics
 from camstream_gateway.mirror import Mirror
+from camstream_gateway.mirrored_objects import MirroredObjects
 from camstream_gateway.objects import Board, LocalObjects, Objects
 from camstream_gateway.records import Records
 from camstream_gateway.routes import Gateway
@@ -58,7 +60,7 @@ class Door:
 
 
 def main() -> int:
-    args = _arguments()
+    args = arguments()
     records = Records()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger().addHandler(records)
@@ -78,16 +80,18 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_S)))
         stack.push_async_callback(subscriptions.close)
         doors, watchers = [], []
+        store = LocalStore(args.run) if args.run else await ClusterStore.connect(args.home, tuple(args.namespace), args.kubeconfig)
+        mirror = Mirror(await stack.enter_async_context(store))
+        watchers.append(mirror.follow())
         if args.page_port is not None:
             page = Gateway(board, subscriptions, http, Metrics(), args.backgrounds)
             doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, tokens)))
-            watchers.append(_watch(LocalObjects(args.run / STATE_FILE), board, subscriptions))
+            objects: Objects = LocalObjects(args.run / STATE_FILE) if args.run else MirroredObjects(mirror)
+            watchers.append(_watch(objects, board, subscriptions))
         if args.cameras_port is not None or args.pipelines_port is not None:
-            mirror = Mirror(await stack.enter_async_context(LocalStore(args.run)))
             service = Service(mirror, http, Backgrounds(args.backgrounds), ScriptFolder(args.scripts), records, args.allow_pickle)
             apis = ((CAMERAS, args.cameras_port, camera_api), (PIPELINES, args.pipelines_port, pipeline_api))
             doors += [Door(name, port, partial(api, service, args.host, tokens)) for name, port, api in apis if port is not None]
-            watchers.append(mirror.follow())
         tasks = [asyncio.create_task(watcher) for watcher in watchers]
         stack.push_async_callback(_cancel, tasks)
         open_doors, problems = {}, {}
@@ -149,13 +153,22 @@ def _stopped(with_stdin: bool) -> asyncio.Event:
     return stop
 
 
-def _arguments() -> argparse.Namespace:
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(
         prog="camstream-gateway",
-        description="Serve the live page and cam_server's REST interface for one `camstream run`.",
-        epilog="`camstream run` starts it; by hand it serves to look at another run. Port 0 is any free one.",
+        description="Serve the live page and cam_server's REST interface for one `camstream run`, or for a cluster.",
+        epilog="`camstream run` and the chart start it; by hand it serves to look at another run. Port 0 is any free one.",
     )
-    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="folder of a running `camstream run`")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--run", type=Path, metavar="DIR", help="folder of a running `camstream run`")
+    place.add_argument("--home", metavar="NAMESPACE", help="the objects of a cluster; those that clients make come into this namespace")
+    parser.add_argument(
+        "--namespace", action="append", default=[], metavar="NAMESPACE", help="look at this one; more than once for several (default: all)"
+    )
+    parser.add_argument(
+        "--kubeconfig", default=os.environ.get("KUBECONFIG"), metavar="FILE", help="default: $KUBECONFIG, or this pod's account"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument("--page-port", type=int, metavar="PORT", help="of the live page")
     parser.add_argument("--cameras-port", type=int, metavar="PORT", help="of the camera API")

@@ -36,23 +36,21 @@ Body = dict[str, Any]
 
 
 class ClusterStore:
-    """Cameras and pipelines of some namespaces, with the rights of this pod or of a kubeconfig file.
+    """Cameras and pipelines of some namespaces, with the rights of this pod or of a kubeconfig file."""
 
-    Names of cam_server know no namespaces: new objects are made in the first one.
-    """
-
-    def __init__(self, client: ApiClient, namespaces: tuple[str, ...]) -> None:
+    def __init__(self, client: ApiClient, home: str, namespaces: tuple[str, ...] = ()) -> None:
         """Needs a running event loop.
 
-        :param namespaces: at least one
+        :param home: where new objects are made: names of cam_server know no namespaces
+        :param namespaces: those to look at; none: all
         """
-        self._client, self._namespaces = client, namespaces
+        self._client, self._home, self._namespaces = client, home, namespaces
         # A session of our own: that of the client reads whole answers, and a watch has no end.
         connector = aiohttp.TCPConnector(ssl=client.rest_client.ssl_context)
         self._http = aiohttp.ClientSession(connector=connector, trust_env=False, read_bufsize=LONGEST_LINE)
 
     @classmethod
-    async def connect(cls, namespaces: tuple[str, ...], kubeconfig: str | None = None) -> Self:
+    async def connect(cls, home: str, namespaces: tuple[str, ...] = (), kubeconfig: str | None = None) -> Self:
         """:raises kubernetes.config.ConfigException: if there is no identity"""
         settings = Configuration()
         settings.client_session_kwargs = {"trust_env": False}
@@ -60,7 +58,7 @@ class ClusterStore:
             await config.load_kube_config(config_file=kubeconfig, client_configuration=settings)
         else:
             config.load_incluster_config(client_configuration=settings)
-        return cls(ApiClient(settings), namespaces)
+        return cls(ApiClient(settings), home, namespaces)
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,9 +69,9 @@ class ClusterStore:
         # Connections with TLS are closed a little after that says so.
         await asyncio.sleep(CLOSE_S)
 
-    async def apply(self, thing: Streaming) -> None:
+    async def apply(self, thing: Streaming) -> Streaming:
         for _ in range(CONFLICTS):
-            namespace = thing.metadata.namespace if thing.metadata.uid else self._namespaces[0]
+            namespace = thing.metadata.namespace if thing.metadata.uid else self._home
             where = _path(thing.kind, namespace, thing.name)
             status, found = await self._ask("GET", where)
             if status == NOT_FOUND:
@@ -81,7 +79,7 @@ class ClusterStore:
             else:
                 status, told = await self._ask("PUT", where, _edited(found, thing))
             if status < 300:
-                return
+                return type(thing).model_validate(told)
             if status != CONFLICT:
                 raise Refused(str(told.get("message") or told))
         raise Refused(f"{Key.of(thing)}: others changed it {CONFLICTS} times meanwhile; try again")
@@ -102,7 +100,7 @@ class ClusterStore:
 
     async def watch(self) -> AsyncIterator[Seen | None]:
         versions: dict[str, str] = {}
-        places = [_path(kind.__name__, namespace) for kind in KINDS for namespace in self._namespaces]
+        places = [_path(kind.__name__, namespace) for kind in KINDS for namespace in (self._namespaces or (None,))]
         for place in places:
             async for seen in self._listed(place, versions):
                 yield seen
@@ -173,9 +171,9 @@ class ClusterStore:
         return answer
 
 
-def _path(kind: str, namespace: str, name: str | None = None) -> str:
+def _path(kind: str, namespace: str | None, name: str | None = None) -> str:
     plural = next(known.plural for known in KINDS if known.__name__ == kind)
-    return "/".join(["/apis", API_VERSION, "namespaces", namespace, plural, *([name] if name else [])])
+    return "/".join(["/apis", API_VERSION, *(["namespaces", namespace] if namespace else []), plural, *([name] if name else [])])
 
 
 def _fresh(thing: Streaming, namespace: str) -> Body:

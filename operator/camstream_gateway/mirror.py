@@ -100,14 +100,15 @@ class Mirror:
         edit = _Edit(thing)
         self._edits.append(edit)
         try:
-            await self.store.apply(thing)
+            stored = await self.store.apply(thing)
         finally:
             self._edits.remove(edit)
         if not edit.told:
             # The news of it are still on their way.
-            old = self._held.get(Key.of(thing))
+            key = Key.of(stored)
+            old = self._held.get(key)
             status = {"status": old.thing.status} if old else {}
-            self._put(Key.of(thing), Held(thing.model_copy(update=status), old.http_address if old else None))
+            self._put(key, Held(stored.model_copy(update=status), old.http_address if old else None))
 
     async def delete(self, key: Key) -> None:
         """:raises Unavailable: if the store cannot be reached"""
@@ -126,6 +127,11 @@ class Mirror:
             except TimeoutError:
                 continue
         return found
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set at the next change. Take it before you look, or miss what comes meanwhile."""
+        return self._changed
 
     def _put(self, key: Key, held: Held | None) -> None:
         old = self._held.pop(key, None)

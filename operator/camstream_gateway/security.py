@@ -46,8 +46,8 @@ def read_tokens(file: Path) -> Tokens:
     :raises CamstreamError: if there is none, one is too short, or others may read the file
     """
     try:
-        if file.stat().st_mode & 0o077:
-            raise CamstreamError(f"tokens {file}: other users may read or write it; `chmod 600 {file}`")
+        if file.stat().st_mode & 0o027:
+            raise CamstreamError(f"tokens {file}: others may read it, or its group may write it; `chmod 600 {file}`")
         lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise CamstreamError(f"tokens {file} cannot be read: {error}") from error

@@ -55,9 +55,10 @@ class Seen:
 class ObjectStore(Protocol):
     """Where objects are kept. Every request has a time bound; none waits for a worker."""
 
-    async def apply(self, thing: Streaming) -> None:
+    async def apply(self, thing: Streaming) -> Streaming:
         """Make an object or replace its metadata and spec.
 
+        :returns: as it is kept: a new one may get another namespace
         :raises Refused: if it cannot be as asked; the message says why
         :raises Unavailable: if nobody answers
         """
@@ -95,8 +96,9 @@ class LocalStore:
         await self._http.close()
         os.close(self._folder)
 
-    async def apply(self, thing: Streaming) -> None:
+    async def apply(self, thing: Streaming) -> Streaming:
         await self._ask("PUT", "/objects", json=thing.model_dump(mode="json", by_alias=True, exclude={"status"}))
+        return thing
 
     async def delete(self, key: Key) -> None:
         await self._ask("DELETE", f"/objects/{'/'.join(key)}")

@@ -6,18 +6,21 @@ Nothing in here remembers anything: killed at any await and started again, it co
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from camstream.decide import FALSE, TRUE, Finding, completed, decide_invalid, decide_status, stopped
+from camstream.decide import FALSE, IDLE, TRUE, Finding, completed, decide_invalid, decide_status, stopped
 from camstream.errors import NameConflict, SpecError
+from camstream.idling import Activity, awake
 from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE
 from camstream.resolve import Addresses, resolve
 from camstream.spec.base import problems
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
+from camstream.spec.output import LifecycleMode
 from camstream.spec.status import CameraStatus, ConditionType, Phase, PipelineStatus
 from camstream.spec.worker import WorkerConfig
 from camstream_operator.build.children import build_children, place_of
@@ -40,6 +43,9 @@ Status = CameraStatus | PipelineStatus
 
 RETRY_S: Final = 30.0
 """[s] After a refusal that only people can end, and that nobody announces the end of."""
+
+IDLE_LOOK_S: Final = 5.0
+"""[s] How often an object that runs on demand is asked whether it still has to."""
 
 NO_VERSION: Final = "1"
 """A ``resourceVersion`` that no object has: the first write to a new cluster is number 2."""
@@ -82,18 +88,58 @@ class Reconciler:
             return None
         config = self._config(key, thing)
         paused = thing.metadata.annotations.get(PAUSE) == "true"
+        idle = self._idle(key, thing)
+        if idle and thing.spec.lifecycle.delete_when_idle and not paused:
+            await self._delete(key, thing.metadata.uid or "")
+            return None
         failed = None
         if isinstance(config, WorkerConfig) and not paused:
             try:
-                failed = await self._apply_children(key, thing, config)
+                failed = await self._apply_children(key, thing, config, idle)
             except SpecError as error:
                 config = error
-        status = await self._tell(key, thing, config, failed, paused)
+        status = await self._tell(key, thing, config, failed, paused, idle)
         if status.phase is Phase.COMPLETED and thing.status.phase is not Phase.COMPLETED:
             return 0.0  # its worker is not needed any more, and our own write is news to nobody
+        if thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND and not idle:
+            return IDLE_LOOK_S  # that time goes by without a reader is news to nobody
         return RETRY_S if failed else None
 
     # ------------------------------------------------------------------ what is wanted
+
+    def _idle(self, key: Key, thing: Camera | Pipeline) -> bool:
+        # Of the others it is known without looking further.
+        if thing.spec.lifecycle.mode is not LifecycleMode.ON_DEMAND:
+            return False
+        objects = {}
+        for one in self._store.related(key):
+            with suppress(ValidationError):
+                objects[one] = self._store.objects[one]
+        now = self._now()
+        activities = {one: self._activity(one, other, now) for one, other in objects.items()}
+        return key not in awake(objects, activities, now)
+
+    def _activity(self, key: Key, thing: Camera | Pipeline, now: datetime) -> Activity:
+        pods = [pod["metadata"] | {"answers": answers(pod)} for pod in self._store.pods(key) if "deletionTimestamp" not in pod["metadata"]]
+        report = next(filter(None, (self._reports.of(pod["uid"]) for pod in pods)), None)
+        heard = [
+            now - timedelta(seconds=self._reports.waited_s(pod["uid"]))
+            if pod["answers"]
+            else datetime.fromisoformat(pod["creationTimestamp"])
+            for pod in pods
+        ]
+        active = next((one for one in thing.status.conditions if one.type == ConditionType.ACTIVE), None)
+        slept_at = datetime.fromisoformat(active.last_transition_time) if active and active.reason == IDLE else None
+        return Activity(report, max(heard, default=None), slept_at)
+
+    async def _delete(self, key: Key, uid: str) -> None:
+        log.info("%s: nobody reads it, and it is deleted, as lifecycle.deleteWhenIdle asks", key)
+        try:
+            await self._api.delete(RESOURCES[key.kind].path(key.namespace, key.name), uid, self._store.version(key))
+        except ApiError as error:
+            # It is gone.
+            if error.status != 404:
+                raise
 
     def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
         first = self._store.first_of_name(key)
@@ -113,12 +159,12 @@ class Reconciler:
 
     # ------------------------------------------------------------------ children
 
-    async def _apply_children(self, key: Key, thing: Camera | Pipeline, config: WorkerConfig) -> Finding | None:
+    async def _apply_children(self, key: Key, thing: Camera | Pipeline, config: WorkerConfig, idle: bool) -> Finding | None:
         """Apply every child that is not as it should be.
 
         :returns: why that was not possible, where people have to do something about it
         """
-        running = not stopped(thing) and not completed(thing, config, thing.status)
+        running = not idle and not stopped(thing) and not completed(thing, config, thing.status)
         config_map, service, deployment = build_children(thing, config, self._settings, running)
         done = await asyncio.gather(*(self._apply(key, child) for child in (config_map, service)), return_exceptions=True)
         try:
@@ -205,14 +251,14 @@ class Reconciler:
     # ------------------------------------------------------------------ status
 
     async def _tell(
-        self, key: Key, thing: Camera | Pipeline, config: WorkerConfig | SpecError, failed: Finding | None, paused: bool
+        self, key: Key, thing: Camera | Pipeline, config: WorkerConfig | SpecError, failed: Finding | None, paused: bool, idle: bool
     ) -> Status:
         pods = self._store.pods(key)
         for pod in pods:
             if address := answers(pod):
                 self._reports.watch(pod["metadata"]["uid"], key, f"http://{address}:{HTTP_PORT}/status")
         self._reports.keep_only(key, {pod["metadata"]["uid"] for pod in pods})
-        if self._unheard(thing, pods):
+        if not idle and self._unheard(thing, pods):
             return thing.status
         name = child_name(key)
         seen = see(
@@ -225,6 +271,7 @@ class Reconciler:
             self._reports.silent,
             failed,
             paused,
+            idle,
         )
         status = decide_status(thing, config, seen, thing.status, self._now())
         await self._write(key, thing.metadata.uid or "", thing.status, status)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from camstream.names import KIND_LABEL, NAME_LABEL
+from camstream.names import KIND_LABEL, NAME_LABEL, WAKE
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
+from camstream.spec.output import LifecycleMode
 from camstream_operator.decide.pods import essence_of_pod
 
 Body = dict[str, Any]
@@ -42,6 +43,12 @@ class Entry:
     """Of a pipeline: what it refers to, there or not."""
     told: int = 0
     """The generation that its status is about; 0: it has no status."""
+    run: str = ""
+    """Of a camera or pipeline: when it is to run, and who asked for it."""
+
+    @property
+    def on_demand(self) -> bool:
+        return self.run.startswith(LifecycleMode.ON_DEMAND)
 
 
 class Index(dict[Key, set[Key]]):
@@ -68,6 +75,8 @@ class Store:
         """Objects, by their external name (in the place of the name)."""
         self._pods = Index()
         """Pods, by whom they work for."""
+        self._on_demand: set[Key] = set()
+        """Objects that run only when they are asked for."""
         self._gone: dict[str, int] = {}
         """Version at which objects were deleted, by uid: the answer to a write may come later than the news of the deletion."""
         self.objects = Objects(self._entries)
@@ -91,6 +100,7 @@ class Store:
         if kind in STREAMING:
             entry.external, entry.reads = _external(key, found), _referred_by(key, found)
             entry.told = (found.get("status") or {}).get("observedGeneration") or 0
+            entry.run = _run(found)
         self._entries[key] = entry
         if old is not None and old.body == entry.body and old.uid == entry.uid:
             return set()
@@ -99,6 +109,8 @@ class Store:
         if old is not None:
             # Also those to whom it belonged until now.
             concerned |= self._concerned(key, old, whole=old.uid != entry.uid)
+        if kind in STREAMING and (old is None or (old.run, old.reads) != (entry.run, entry.reads)):
+            concerned |= self.related(key) & self._on_demand
         return concerned
 
     def remove(self, kind: str, namespace: str, name: str, uid: str, version: int) -> set[Key]:
@@ -140,6 +152,9 @@ class Store:
                 change(self._names, entry.external, key)
             for other in entry.reads:
                 change(self._readers, other, key)
+        self._on_demand.discard(key)
+        if new is not None and new.on_demand:
+            self._on_demand.add(key)
 
     # ------------------------------------------------------------------ questions
 
@@ -151,6 +166,19 @@ class Store:
     def pods(self, key: Key) -> list[Body]:
         """Pods that work for an object."""
         return [json.loads(self._entries[pod].body) for pod in sorted(self._pods.get(key, ()))]
+
+    def related(self, key: Key) -> set[Key]:
+        """Cameras and pipelines that are there and get messages from it or send some to it, near or far, and itself."""
+        found, new = {key}, {key}
+        while new:
+            near = (self._readers.get(one, set()) | (self._entries[one].reads if one in self._entries else set()) for one in new)
+            new = {one for some in near for one in some if one in self._entries} - found
+            found |= new
+        return found & self._entries.keys()
+
+    def version(self, key: Key) -> int:
+        """Of an object that is there, as it was last seen."""
+        return self._entries[key].version
 
     def first_of_name(self, key: Key) -> Key:
         """Who owns the external name of an object: the oldest of those that claim it."""
@@ -246,6 +274,12 @@ def _referred_by(key: Key, body: Body) -> frozenset[Key]:
     places = [(kind, _text(body, "spec", part, kind.lower(), "name")) for part in ("input", "merge") for kind in STREAMING]
     places.append(("Pipeline", _text(body, "spec", "output", "pipeline", "name")))
     return frozenset(Key(kind, key.namespace, name) for kind, name in places if name)
+
+
+def _run(body: Body) -> str:
+    annotations = body["metadata"].get("annotations")
+    asked = annotations.get(WAKE) if isinstance(annotations, dict) else None
+    return f"{_text(body, 'spec', 'lifecycle', 'mode')} {asked}"
 
 
 def _text(body: Any, *path: str) -> str | None:

@@ -101,7 +101,7 @@ def requests_of(bodies: Sequence[Body], settings: Settings) -> dict[str, list[li
     for key, thing in things.items():
         config = resolve(thing, things, place_of(thing, settings), addresses, None)
         children = build_children(thing, config, settings, running=True)
-        seen = see(thing, config, [], children[2], children[1], lambda _: None, lambda _: False, None, False)
+        seen = see(thing, config, [], children[2], children[1], lambda _: None, lambda _: False, None, False, False)
         status = decide_status(thing, config, seen, thing.status, datetime.now(UTC))
         told = {
             "apiVersion": API_VERSION,

@@ -17,6 +17,7 @@ from camstream.names import GATHER_PORT, HTTP_PORT, STREAM_PORT
 from camstream.spec import parse_object
 from camstream.spec.key import Key
 from camstream_cli.local.state import running
+from camstream_gateway.app import arguments
 from camstream_operator.build.names import child_name, labels
 from camstream_operator.settings import ClassResources, Settings, read_settings
 
@@ -25,6 +26,7 @@ EVERYTHING = (
     "networkPolicy.enabled=true",
     "networkPolicy.workers.restrictEgress=true",
     "backgrounds.persistence.enabled=true",
+    "gateway.enabled=true",
     "monitoring.podMonitor.enabled=true",
     "monitoring.alerts.enabled=true",
     "monitoring.dashboards.enabled=true",
@@ -96,6 +98,66 @@ def test_list_of_crds_is_what_is_installed_and_has_an_example_of_each() -> None:
     }
     examples = YAML(typ="safe").load(METADATA["annotations"]["artifacthub.io/crdsExamples"])
     assert {parse_object(example).kind for example in examples} == {crd["kind"] for crd in listed}
+
+
+# The gateway
+
+GATEWAY = "camstream-gateway"
+
+
+def gateway(*values: str) -> Objects:
+    return {name: thing for name, thing in rendered("gateway.enabled=true", *values).items() if name.name == GATEWAY}
+
+
+def gateway_container(*values: str) -> dict[str, Any]:
+    [container] = gateway(*values)[Name("Deployment", NAMESPACE, GATEWAY)]["spec"]["template"]["spec"]["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def test_gateway_comes_only_on_request() -> None:
+    assert not [name for name in rendered() if name.name == GATEWAY]
+    assert {name.kind for name in gateway()} == {"Deployment", "Service", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"}
+
+
+@pytest.mark.parametrize(
+    ("values", "home", "namespaces"),
+    [((), NAMESPACE, []), (('watchNamespaces=["gun"]',), "gun", ["gun"]), (('gateway.namespace="mine"',), "mine", [])],
+    ids=["everywhere", "in one namespace", "with a namespace for new objects"],
+)
+def test_options_of_the_gateway_are_those_that_it_knows(
+    monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...], home: str, namespaces: list[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["camstream-gateway", *gateway_container(*values)["args"]])
+    args = arguments()
+    assert (args.home, args.namespace, args.page_port, args.cameras_port, args.pipelines_port) == (home, namespaces, 8080, 8888, 8889)
+    ports = {port["port"] for port in gateway(*values)[Name("Service", NAMESPACE, GATEWAY)]["spec"]["ports"]}
+    assert ports == {args.page_port, args.cameras_port, args.pipelines_port}
+
+
+def test_gateway_without_rest_may_only_read() -> None:
+    read, written = {"get", "list", "watch"}, {"create", "update", "delete"}
+    for value, verbs in (("false", read), ("true", read | written)):
+        role = gateway(f"gateway.rest.enabled={value}")[Name("ClusterRole", None, GATEWAY)]
+        assert rights(role) == {
+            ("camstream.dev", "cameras"): verbs,
+            ("camstream.dev", "pipelines"): verbs,
+            ("", "pods/log"): {"get"},
+        }
+    ports = {port["name"] for port in gateway("gateway.rest.enabled=false")[Name("Service", NAMESPACE, GATEWAY)]["spec"]["ports"]}
+    assert ports == {"http"}
+
+
+def test_gateway_keeps_what_clients_upload_in_the_volume() -> None:
+    spec = gateway("backgrounds.persistence.enabled=true")[Name("Deployment", NAMESPACE, GATEWAY)]["spec"]
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"]
+        for volume in spec["template"]["spec"]["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    assert claims == {"store": "camstream-backgrounds"}
+    # Two at a time could not mount it.
+    assert spec["strategy"] == {"type": "Recreate"}
 
 
 # CustomResourceDefinitions
@@ -270,6 +332,8 @@ def test_every_selector_finds_the_operator_and_nothing_that_changes_with_a_versi
 OURS = ("cameras", "pipelines", "backgrounds")
 OPERATOR_MAY = {
     **{("camstream.dev", plural): {"list", "watch"} for plural in OURS},
+    # What asks for it with lifecycle.deleteWhenIdle.
+    **{("camstream.dev", plural): {"list", "watch", "delete"} for plural in ("cameras", "pipelines")},
     **{("camstream.dev", f"{plural}/status"): {"patch"} for plural in ("cameras", "pipelines")},
     ("apps", "deployments"): {"get", "list", "watch", "create", "patch"},
     ("", "services"): {"get", "list", "watch", "create", "patch"},

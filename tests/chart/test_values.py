@@ -64,6 +64,7 @@ DIGEST = f"sha256:{'0' * 64}"
 TOLERATION = '[{"key": "camera", "operator": "Exists"}]'
 PEERS = '[{"podSelector": {"matchLabels": {"app": "viewer"}}}]'
 NETWORK = "networkPolicy.enabled=true"
+GATEWAY = "gateway.enabled=true"
 PODS, ALERTS, DASHBOARDS = (f"monitoring.{part}.enabled=true" for part in ("podMonitor", "alerts", "dashboards"))
 
 # One value each, and the values without which it means nothing.
@@ -100,6 +101,15 @@ USED: dict[str, tuple[str, ...]] = {
     "worker.image.digest": (f'"{DIGEST}"',),
     "worker.image.pullPolicy": ('"Always"',),
     "workerClasses": ('[{"name": "default"}, {"name": "large"}]',),
+    "gateway.enabled": ("true",),
+    "gateway.rest.enabled": ("false", GATEWAY),
+    "gateway.namespace": ('"beamline-2"', GATEWAY),
+    "gateway.tokensSecret": ('"tokens"', GATEWAY),
+    "gateway.service.type": ('"LoadBalancer"', GATEWAY),
+    "gateway.service.annotations": ('{"a": "b"}', GATEWAY),
+    "gateway.resources": ('{"limits": {"memory": "1Gi"}}', GATEWAY),
+    "gateway.nodeSelector": ('{"a": "b"}', GATEWAY),
+    "gateway.tolerations": (TOLERATION, GATEWAY),
     "rbac.create": ("false",),
     "rbac.aggregate": ("false",),
     "networkPolicy.enabled": ("true",),

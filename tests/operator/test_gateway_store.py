@@ -20,7 +20,7 @@ API = "/apis/camstream.dev/v1alpha1/namespaces/default"
 
 @contextlib.asynccontextmanager
 async def mirrored(cluster: Cluster) -> AsyncIterator[Mirror]:
-    async with await ClusterStore.connect(("default",), str(cluster.server.kubeconfig)) as store:
+    async with await ClusterStore.connect("default", (), str(cluster.server.kubeconfig)) as store:
         mirror = Mirror(store)
         following = asyncio.create_task(mirror.follow())
         try:

@@ -15,6 +15,8 @@ from pod_workers import RUNNING, report_of, running_worker
 from ruamel.yaml import YAML
 from waiting import wait_for
 
+from camstream.idling import NOBODY
+from camstream.names import WAKE
 from camstream_operator.cluster.canary import CANARY
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:camstream-operator"
@@ -137,6 +139,10 @@ def _live(cluster: Cluster, operator: Operator, namespace: str) -> None:
         cluster.delete("Camera", namespace, name)
         cluster.delete(kind, namespace, f"cam-{name}")
     cluster.collect_garbage(namespace)
+    lifecycle = {"lifecycle": {"mode": "OnDemand", "deleteWhenIdle": True}}
+    for kind, spec in (("Camera", SIMULATION), ("Pipeline", reads("gun"))):
+        cluster.create(kind, namespace, "of-one-client", spec | lifecycle, metadata={"annotations": {WAKE: NOBODY}})
+        wait_for("idle stream is deleted", lambda: cluster.find(kind, namespace, "of-one-client") is None)  # noqa: B023
     cluster.create("Pipeline", namespace, "fit", reads("gun"))
     cluster.wait_for_reason("Pipeline", namespace, "fit", "Accepted", "CameraNotFound")
     camera = cluster.create("Camera", namespace, "gun", SIMULATION)

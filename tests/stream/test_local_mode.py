@@ -16,7 +16,7 @@ from waiting import wait_for
 from workers import reader
 
 from camstream.spec.status import Phase
-from camstream_cli.local.view import ObjectView
+from camstream.spec.view import ObjectView
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from waiting import wait_for
 
 from camstream.names import API_VERSION
+from camstream.spec.view import ObjectView
 from camstream_cli.local.state import running
-from camstream_cli.local.view import ObjectView
 
 T = TypeVar("T")
 

@@ -103,10 +103,13 @@ workerClasses:
 leaseName: {{ include "camstream.operatorName" . }}
 {{- end }}
 
-{{/* All that the operator does where it watches. It deletes nothing: children go with their owner. */}}
+{{/* All that the operator does where it watches. Children go with their owner; it deletes only what asks for that with lifecycle.deleteWhenIdle. */}}
 {{- define "camstream.operatorRules" -}}
 - apiGroups: [camstream.dev]
-  resources: [cameras, pipelines, backgrounds]
+  resources: [cameras, pipelines]
+  verbs: [list, watch, delete]
+- apiGroups: [camstream.dev]
+  resources: [backgrounds]
   verbs: [list, watch]
 - apiGroups: [camstream.dev]
   resources: [cameras/status, pipelines/status]
@@ -123,4 +126,23 @@ leaseName: {{ include "camstream.operatorName" . }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
+{{- end }}
+
+{{/* All that the gateway does: what its clients ask for. */}}
+{{- define "camstream.gatewayRules" -}}
+- apiGroups: [camstream.dev]
+  resources: [cameras, pipelines]
+  verbs: {{ ternary "[get, list, watch, create, update, delete]" "[get, list, watch]" .Values.gateway.rest.enabled }}
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end }}
+
+{{- define "camstream.gatewayName" -}}
+{{ include "camstream.fullname" . }}-gateway
+{{- end }}
+
+{{/* Where objects are made that clients of cam_server ask for. */}}
+{{- define "camstream.gatewayHome" -}}
+{{- default (include "camstream.testNamespace" .) .Values.gateway.namespace -}}
 {{- end }}

@@ -165,8 +165,7 @@ class LifecycleMode(StrEnum):
     STOPPED = "Stopped"
     """Not at all; the object and its address stay."""
     ON_DEMAND = "OnDemand"
-    """From when it is asked for, until nobody has read it for idleTimeoutSeconds; the object and its address stay.
-    On a cluster this version lets it run all the time."""
+    """From when it is asked for, until nobody has read it for idleTimeoutSeconds; the object and its address stay."""
 
 
 class Lifecycle(Spec):

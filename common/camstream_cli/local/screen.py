@@ -11,9 +11,9 @@ from rich.text import Text
 
 from camstream.spec.fields import OutputMode
 from camstream.spec.status import Phase
+from camstream.spec.view import ObjectView
 from camstream_cli.format import object_line, objects_table
 from camstream_cli.local.logs import last_lines
-from camstream_cli.local.view import ObjectView
 
 LOG_LINES = 5
 """Of a worker that failed."""

@@ -17,12 +17,13 @@ from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.status import CameraStatus, PipelineStatus, WorkerStatus
+from camstream.spec.view import ObjectView
 from camstream.spec.worker import StoredBackground, WorkerConfig, camera_of
+from camstream.view import view_of
 from camstream_cli.local.backgrounds import BackgroundFolder
 from camstream_cli.local.build import Endpoints, build_config, refusal, stream_address
 from camstream_cli.local.files import replace_file
 from camstream_cli.local.ports import Endpoint, Ports, replica_keys
-from camstream_cli.local.view import ObjectView, view_of
 from camstream_cli.local.worker import WorkerProcess
 
 EMPTY: Mapping[tuple[str, str], dict[str, str]] = {}

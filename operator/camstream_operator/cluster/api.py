@@ -165,6 +165,11 @@ class Api:
         query = {"fieldManager": OPERATOR, "force": "true"}
         return await self._request("PATCH", path, query, body, "application/apply-patch+yaml")
 
+    async def delete(self, path: str, uid: str, version: int) -> None:
+        """Delete an object, unless it is another one by now, or was changed (409)."""
+        body = {"preconditions": {"uid": uid, "resourceVersion": str(version)}, "propagationPolicy": "Background"}
+        await self._request("DELETE", path, body=body)
+
     async def _request(
         self,
         method: str,

@@ -84,6 +84,11 @@ class Reports:
         asked = self._asked.get(uid)
         return asked.report if asked and not asked.silent else None
 
+    def waited_s(self, uid: str) -> float:
+        """Since the worker of a pod last answered or, where it has not yet, since it is asked [s]."""
+        asked = self._asked.get(uid)
+        return self._clock() - asked.answered_at if asked else 0.0
+
     def silent(self, uid: str) -> bool:
         """Whether a worker should answer, and has not done so for too long."""
         asked = self._asked.get(uid)

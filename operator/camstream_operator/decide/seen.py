@@ -42,13 +42,15 @@ def see(
     silent: Callable[[str], bool],
     failed: Finding | None,
     paused: bool,
+    idle: bool,
 ) -> Seen:
     """
     :param report_of: what the worker of a pod (by uid) said last
     :param silent: whether the worker of a pod (by uid) should answer, and has not done so for too long
     :param failed: why children could not be made as they should be, where that is so
+    :param idle: whether nobody wants a worker now
     """
-    if stopped(thing):
+    if idle or stopped(thing):
         pods = []
     pod, wanted = worker_pod(pods, config.identity() if isinstance(config, WorkerConfig) else None)
     # A new worker may be on its way, and the one before goes on until then.
@@ -65,6 +67,7 @@ def see(
         # While a worker goes on, this is where it shows that the next one cannot.
         deployed=failed or (obstacle if report else None) or (DEPLOYED if deployment else PAUSED if paused else NOT_DEPLOYED),
         paused=paused,
+        idle=idle,
         replaced=pod is not None and (reporter not in (pod, None) or not wanted),
         worker=WorkerStatus(
             pod_name=pod["metadata"]["name"] if pod else None,
@@ -94,8 +97,8 @@ def _obstacle(pod: Body | None, deployment: Body | None, ended: ExitStatus | Non
     if ended is not None:
         reason = OUT_OF_MEMORY if ended.reason == OUT_OF_MEMORY else "CrashLoopBackOff"
         return Finding(FALSE, reason, f"the worker ends again and again: {ended.message}")
-    if silent(pod["metadata"]["uid"]):
-        where = f"http://{answers(pod)}:{HTTP_PORT}/status"
+    if silent(pod["metadata"]["uid"]) and (address := answers(pod)):
+        where = f"http://{address}:{HTTP_PORT}/status"
         return Finding(FALSE, "NoAnswer", f"the worker runs but does not answer at {where}; see its log, its node and network policies")
     return None
 

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from camstream.spec.status import Condition, ConditionStatus, ImageStatus, Phase
+from camstream.spec.view import ObjectView
 from camstream_cli.format import WIDTH, json_value, object_details, object_line, objects_table, picture, range_text, shrink, value_text
-from camstream_cli.local.view import ObjectView
 
 
 def make_view(**more: Any) -> ObjectView:

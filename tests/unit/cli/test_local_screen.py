@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from camstream.spec.status import Phase
+from camstream.spec.view import ObjectView
 from camstream_cli.local.screen import Lines, failure_log, next_steps
-from camstream_cli.local.view import ObjectView
 
 
 def make_view(name: str = "cam", kind: str = "Camera", **more: Any) -> ObjectView:

@@ -11,10 +11,10 @@ import zmq
 from camstream.errors import CamstreamError
 from camstream.frame import Timestamp
 from camstream.spec.status import Phase
+from camstream.spec.view import ObjectView
 from camstream.wire import Encoder
 from camstream_cli import receive
 from camstream_cli.local.state import RunState
-from camstream_cli.local.view import ObjectView
 from camstream_cli.receive import Target, find_target, shown_channels
 
 

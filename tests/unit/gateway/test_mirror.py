@@ -24,13 +24,14 @@ class Told:
         """What is told about between a write and its answer."""
         self.written: list[Streaming] = []
 
-    async def apply(self, thing: Streaming) -> None:
+    async def apply(self, thing: Streaming) -> Streaming:
         self.written.append(thing)
         for event in self.before_answer:
             self.events.put_nowait(event)
         while not self.events.empty():
             await asyncio.sleep(0)
         await asyncio.sleep(0)
+        return thing
 
     async def delete(self, key: Key) -> None: ...
 

@@ -35,10 +35,17 @@ def test_nothing_else_is(file: Path, header: str) -> None:
     assert not has_token(header, read_tokens(file))
 
 
-def test_file_that_others_may_read_is_refused(file: Path) -> None:
-    file.chmod(0o640)
-    with pytest.raises(CamstreamError, match="other users may read or write it; `chmod 600"):
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o620, 0o777])
+def test_file_that_others_may_read_or_write_is_refused(file: Path, mode: int) -> None:
+    file.chmod(mode)
+    with pytest.raises(CamstreamError, match="others may read it, or its group may write it; `chmod 600"):
         read_tokens(file)
+
+
+def test_file_of_a_secret_is_read(file: Path) -> None:
+    # In a pod it belongs to root, and to the group of the process.
+    file.chmod(0o440)
+    assert len(read_tokens(file)) == 2
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "short\n", f"{TOKEN}\nshort\n"])

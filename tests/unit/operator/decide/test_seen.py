@@ -67,6 +67,7 @@ def look(
     silent: str = "",
     failed: Finding | None = None,
     paused: bool = False,
+    idle: bool = False,
 ) -> Seen:
     """
     :param reports: by name of the pod
@@ -74,7 +75,7 @@ def look(
     """
     told = {f"uid-of-{name}": found for name, found in (reports or {}).items()}
     mute = f"uid-of-{silent}".__eq__
-    return see(camera, config or config_of(camera), list(pods), deployment, service, told.get, mute, failed, paused)
+    return see(camera, config or config_of(camera), list(pods), deployment, service, told.get, mute, failed, paused, idle)
 
 
 def status_of(seen: Seen, camera: Camera = CAMERA, config: WorkerConfig | SpecError = CONFIG) -> CameraStatus:
@@ -165,7 +166,7 @@ def test_obstacles_of_the_past_are_not_told_of_a_worker_that_answers() -> None:
 def seen_of(pipeline: Pipeline, *pods: Body, deployment: Body = DEPLOYMENT) -> Seen:
     config = resolve(pipeline, {}, place_of(pipeline, Settings(worker_image="worker")), Addresses(str, str), None)
     found = [{**one, "metadata": {**one["metadata"], "annotations": {IDENTITY: config.identity()}}} for one in pods]
-    return see(pipeline, config, found, deployment, None, lambda _: None, lambda _: False, None, False)
+    return see(pipeline, config, found, deployment, None, lambda _: None, lambda _: False, None, False, False)
 
 
 def test_script_that_needs_too_much_memory_is_named() -> None:

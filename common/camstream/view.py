@@ -1,12 +1,10 @@
-"""One object as the table shows it and as ``camstream status`` and ``camstream receive`` read it."""
+"""One object as people are shown it: pure, from what it is and what its worker tells."""
 
 from camstream.decide import headline
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import StreamingStatus
 from camstream.spec.view import ObjectView
-
-__all__ = ["ObjectView", "view_of"]
 
 
 def view_of(

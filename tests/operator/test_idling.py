@@ -1,0 +1,164 @@
+"""Objects that run on demand: from when somebody asks for them until nobody reads them, whoever looks after them meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from operators import SIMULATION, Bench, Cluster, assert_in_order, bench, reads
+from pod_workers import RUNNING, report_of, running_worker
+
+from camstream.idling import stamp
+from camstream.names import WAKE
+from camstream.spec.key import Key
+from camstream_operator.cluster.api import ApiError
+
+NUMBERS = count(1)
+ON_DEMAND: dict[str, Any] = {"lifecycle": {"mode": "OnDemand", "idleTimeoutSeconds": 10}}
+ADDRESS = "127.0.78.2"
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> str:
+    return cluster.make_namespace(f"place-{next(NUMBERS)}")
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, 60))
+
+
+def replicas(cluster: Cluster, namespace: str, name: str) -> int:
+    found: int = cluster.get("Deployment", namespace, name)["spec"]["replicas"]
+    return found
+
+
+def ask_for(cluster: Cluster, kind: str, namespace: str, name: str, ago_s: float = 0.0) -> None:
+    asked = stamp(datetime.now(UTC) - timedelta(seconds=ago_s))
+    cluster.edit(kind, namespace, name, {"metadata": {"annotations": {WAKE: asked}}})
+
+
+@asynccontextmanager
+async def worker_says(operator: Bench, cluster: Cluster, namespace: str, idle_s: float | None) -> AsyncIterator[None]:
+    """A pod of the camera runs, and its worker has had no reader for so long (None: there is one)."""
+    report = report_of(cluster.get("Camera", namespace, "gun")).model_copy(update={"idle_seconds": idle_s})
+    status = {"phase": "Running", "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}], "containerStatuses": [RUNNING]}
+    with running_worker(ADDRESS, {"now": report}):
+        uid = cluster.make_pod(namespace, "cam-gun", "cam-gun-1", status)["metadata"]["uid"]
+        asking = asyncio.create_task(operator.reports.run())
+        try:
+            await operator.work()
+            while operator.reports.of(uid) is None:
+                await asyncio.sleep(0.05)
+            yield
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+    cluster.server.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/cam-gun-1", {"gracePeriodSeconds": 0})
+
+
+def test_nobody_asks_and_nothing_runs_until_somebody_does(cluster: Cluster, namespace: str) -> None:
+    cluster.create("Camera", namespace, "gun", SIMULATION | ON_DEMAND)
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.start()
+            assert replicas(cluster, namespace, "cam-gun") == 0
+            status = cluster.get("Camera", namespace, "gun")["status"]
+            assert status["phase"] == "Idle"
+            # The address is there before the worker.
+            assert status["stream"]["address"] == f"tcp://cam-gun.{namespace}.svc:9999"
+            assert cluster.condition("Camera", namespace, "gun", "Active")["reason"] == "Idle"
+            ask_for(cluster, "Camera", namespace, "gun")
+            await operator.work()
+            assert replicas(cluster, namespace, "cam-gun") == 1
+            assert cluster.get("Camera", namespace, "gun")["status"]["phase"] == "Starting"
+
+    run(test())
+
+
+@pytest.mark.parametrize(("idle_s", "goes_on"), [(None, True), (9.0, True), (11.0, False)], ids=["read", "not read lately", "idle"])
+def test_worker_runs_on_as_long_as_somebody_reads_it(cluster: Cluster, namespace: str, idle_s: float | None, goes_on: bool) -> None:
+    cluster.create("Camera", namespace, "gun", SIMULATION | ON_DEMAND)
+    ask_for(cluster, "Camera", namespace, "gun", ago_s=30)
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.start()
+            assert replicas(cluster, namespace, "cam-gun") == 1
+            async with worker_says(operator, cluster, namespace, idle_s):
+                await operator.reconciler.reconcile(Key("Camera", namespace, "gun"))
+                assert replicas(cluster, namespace, "cam-gun") == goes_on
+                assert cluster.get("Camera", namespace, "gun")["status"]["phase"] == ("Running" if goes_on else "Idle")
+
+    run(test())
+    if not goes_on:
+        # Nor does the next operator start it again for who asked before.
+        assert_in_order(cluster, namespace)
+        assert replicas(cluster, namespace, "cam-gun") == 0
+
+
+def test_worker_that_the_next_operator_has_not_heard_yet_goes_on(cluster: Cluster, namespace: str) -> None:
+    cluster.create("Camera", namespace, "gun", SIMULATION | ON_DEMAND)
+    ask_for(cluster, "Camera", namespace, "gun", ago_s=30)
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as first:
+            await first.start()
+            async with worker_says(first, cluster, namespace, None):
+                await first.reconciler.reconcile(Key("Camera", namespace, "gun"))
+                ask_for(cluster, "Camera", namespace, "gun", ago_s=3600)
+                async with bench(cluster.server, namespace) as second:
+                    await second.start()
+                    assert replicas(cluster, namespace, "cam-gun") == 1
+
+    run(test())
+
+
+def test_who_asks_for_a_pipeline_gets_its_camera_and_a_reader_that_always_runs_too(cluster: Cluster, namespace: str) -> None:
+    cluster.create("Camera", namespace, "gun", SIMULATION | ON_DEMAND)
+    cluster.create("Pipeline", namespace, "fit", reads("gun") | ON_DEMAND)
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.start()
+            assert [replicas(cluster, namespace, name) for name in ("cam-gun", "cpl-fit")] == [0, 0]
+            ask_for(cluster, "Pipeline", namespace, "fit")
+            await operator.work()
+            assert [replicas(cluster, namespace, name) for name in ("cam-gun", "cpl-fit")] == [1, 1]
+            ask_for(cluster, "Pipeline", namespace, "fit", ago_s=3600)
+            await operator.work()
+            assert [replicas(cluster, namespace, name) for name in ("cam-gun", "cpl-fit")] == [0, 0]
+            cluster.create("Pipeline", namespace, "always", reads("gun"))
+            await operator.work()
+            assert [replicas(cluster, namespace, name) for name in ("cam-gun", "cpl-fit")] == [1, 0]
+
+    run(test())
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as it was", "asked for at the same moment"])
+def test_stream_of_one_client_is_deleted_when_it_is_idle(cluster: Cluster, namespace: str, edited: bool) -> None:
+    lifecycle = {"lifecycle": ON_DEMAND["lifecycle"] | {"deleteWhenIdle": True}}
+    cluster.create("Camera", namespace, "gun", SIMULATION | lifecycle)
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.start()
+            # Who creates it wants it.
+            assert replicas(cluster, namespace, "cam-gun") == 1
+            async with worker_says(operator, cluster, namespace, 11.0):
+                operator.reconciler._now = lambda: datetime.now(UTC) + timedelta(seconds=3600)
+                if edited:
+                    # It is not seen yet, for want of a watch.
+                    ask_for(cluster, "Camera", namespace, "gun", ago_s=-3600)
+                    with pytest.raises(ApiError, match="does not match"):
+                        await operator.reconciler.reconcile(Key("Camera", namespace, "gun"))
+                else:
+                    await operator.reconciler.reconcile(Key("Camera", namespace, "gun"))
+            assert (cluster.find("Camera", namespace, "gun") is not None) is edited
+            await operator.work()
+            assert (cluster.find("Camera", namespace, "gun") is not None) is edited
+
+    run(test())
