@@ -41,10 +41,11 @@ class ClusterStore:
     def __init__(self, client: ApiClient, home: str, namespaces: tuple[str, ...] = ()) -> None:
         """Needs a running event loop.
 
-        :param home: where new objects are made: names of cam_server know no namespaces
+        :param home: where clients of cam_server make objects
         :param namespaces: those to look at; none: all
         """
-        self._client, self._home, self._namespaces = client, home, namespaces
+        self.home = home
+        self._client, self._namespaces = client, namespaces
         # A session of our own: that of the client reads whole answers, and a watch has no end.
         connector = aiohttp.TCPConnector(ssl=client.rest_client.ssl_context)
         self._http = aiohttp.ClientSession(connector=connector, trust_env=False, read_bufsize=LONGEST_LINE)
@@ -71,11 +72,10 @@ class ClusterStore:
 
     async def apply(self, thing: Streaming) -> Streaming:
         for _ in range(CONFLICTS):
-            namespace = thing.metadata.namespace if thing.metadata.uid else self._home
-            where = _path(thing.kind, namespace, thing.name)
+            where = _path(thing.kind, thing.metadata.namespace, thing.name)
             status, found = await self._ask("GET", where)
             if status == NOT_FOUND:
-                status, told = await self._ask("POST", _path(thing.kind, namespace), _fresh(thing, namespace))
+                status, told = await self._ask("POST", _path(thing.kind, thing.metadata.namespace), _fresh(thing))
             else:
                 status, told = await self._ask("PUT", where, _edited(found, thing))
             if status < 300:
@@ -176,8 +176,8 @@ def _path(kind: str, namespace: str | None, name: str | None = None) -> str:
     return "/".join(["/apis", API_VERSION, *(["namespaces", namespace] if namespace else []), plural, *([name] if name else [])])
 
 
-def _fresh(thing: Streaming, namespace: str) -> Body:
-    metadata = {"name": thing.name, "namespace": namespace, "annotations": thing.metadata.annotations, "labels": thing.metadata.labels}
+def _fresh(thing: Streaming) -> Body:
+    metadata = thing.metadata.model_dump(mode="json", by_alias=True, include={"name", "namespace", "annotations", "labels"})
     return {"apiVersion": API_VERSION, "kind": thing.kind, "metadata": metadata, "spec": thing.spec.to_dict()}
 
 

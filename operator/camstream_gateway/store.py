@@ -55,10 +55,13 @@ class Seen:
 class ObjectStore(Protocol):
     """Where objects are kept. Every request has a time bound; none waits for a worker."""
 
+    home: str
+    """Namespace of what clients make whose names know no namespaces."""
+
     async def apply(self, thing: Streaming) -> Streaming:
         """Make an object or replace its metadata and spec.
 
-        :returns: as it is kept: a new one may get another namespace
+        :returns: as it is kept
         :raises Refused: if it cannot be as asked; the message says why
         :raises Unavailable: if nobody answers
         """
@@ -81,6 +84,8 @@ class ObjectStore(Protocol):
 
 class LocalStore:
     """The objects of one ``camstream run``, by the socket in its folder."""
+
+    home = "default"
 
     def __init__(self, folder: Path) -> None:
         """:param folder: of the run"""

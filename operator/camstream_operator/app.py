@@ -138,7 +138,7 @@ class Leader:
         self._reconciler = Reconciler(self._store, self._api, settings, self._reports, self._recorder, metrics, lambda: datetime.now(UTC))
         self._not_filled: str | None = "the first look at the cluster is not done"
         metrics.watch(self._queue, self._recorder, self._canary)
-        metrics.watch_objects(self._store.statuses)
+        metrics.watch_objects(self._store.states)
 
     async def lead(self, stopping: asyncio.Event) -> int:
         """Work until told to stop.

@@ -3,10 +3,12 @@
 import time
 from collections import Counter as Count
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.samples import Sample
 
 from camstream import __version__
 from camstream.spec.key import Key
@@ -23,11 +25,35 @@ RESOURCE_NAMES: Final = {*(resource.plural for resource in RESOURCES.values()), 
 
 DURATION_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 TRUTH: Final[Mapping[str, int]] = {ConditionStatus.TRUE: 1, ConditionStatus.FALSE: 0, ConditionStatus.UNKNOWN: -1}
-
-Statuses = Callable[[], Iterable[tuple[Key, Mapping[str, Any]]]]
-"""Every camera and pipeline, and what its status says."""
+STATES: Final = 256
+"""Different states that are remembered: many objects share a few."""
 
 LAG_BUCKETS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class State(NamedTuple):
+    """What Prometheus is told of the status of one object."""
+
+    phase: str
+    restarts: int
+    conditions: tuple[tuple[str, int], ...]
+    """Type, and whether it is true: 1, 0, or -1 where that is not known."""
+
+
+States = Callable[[], Iterable[tuple[Key, State]]]
+"""Every camera and pipeline, and its state."""
+
+
+def state_of(status: Mapping[str, Any]) -> State:
+    """The state that a status tells of; equal ones are the same object."""
+    conditions = ((one["type"], TRUTH.get(one["status"], -1)) for one in status.get("conditions") or [])
+    restarts = (status.get("worker") or {}).get("restarts", 0)
+    return _one(State(status.get("phase", Phase.PENDING.value), restarts, tuple(conditions)))
+
+
+@lru_cache(STATES)
+def _one(state: State) -> State:
+    return state
 
 
 class QueueFigures(Protocol):
@@ -116,9 +142,9 @@ class Metrics:
         """Add the numbers that these count by themselves."""
         self.registry.register(_Figures(queue, recorder, canary))
 
-    def watch_objects(self, statuses: Statuses) -> None:
+    def watch_objects(self, states: States) -> None:
         """Add how every object is. Only the one that leads knows."""
-        self.registry.register(_States(statuses))
+        self.registry.register(_Objects(states))
 
     def request_seen(self, method: str, path: str, status: int) -> None:
         """The API server has answered; status 0: it has not."""
@@ -179,30 +205,51 @@ class _Figures:
             )
 
 
-class _States:
-    """What the status of every object says. These are the only series that have names of objects; they go with the object."""
+class _Objects:
+    """The state of every object. These are the only series that have names of objects; they go with the object.
 
-    def __init__(self, statuses: Statuses) -> None:
-        self._statuses = statuses
+    Samples are made while they are written: a thousand objects have eight thousand.
+    """
+
+    def __init__(self, states: States) -> None:
+        self._states = states
 
     def collect(self) -> Iterator[Metric]:
-        names = ["kind", "namespace", "name"]
+        states = list(self._states())
         objects = GaugeMetricFamily(f"{PREFIX}_objects", "Cameras and pipelines, by their phase", labels=["kind", "phase"])
-        phases = GaugeMetricFamily(f"{PREFIX}_object_phase", "Always 1; the phase that an object is in", labels=[*names, "phase"])
-        conditions = GaugeMetricFamily(
-            f"{PREFIX}_object_condition", "1: the condition is True, 0: False, -1: Unknown", labels=[*names, "condition"]
-        )
-        restarts = CounterMetricFamily(
-            f"{PREFIX}_object_restarts", "Times that the worker of an object was started again, by the same pod", labels=names
-        )
         count = Count(dict.fromkeys([(kind, phase.value) for kind in RECONCILED for phase in Phase], 0))
-        for key, status in self._statuses():
-            labels, phase = [key.kind, key.namespace, key.name], status.get("phase", Phase.PENDING.value)
-            count[key.kind, phase] += 1
-            phases.add_metric([*labels, phase], 1)
-            restarts.add_metric(labels, (status.get("worker") or {}).get("restarts", 0))
-            for condition in status.get("conditions") or []:
-                conditions.add_metric([*labels, condition["type"]], TRUTH.get(condition["status"], -1))
+        count.update((key.kind, state.phase) for key, state in states)
         for (kind, phase), number in count.items():
             objects.add_metric([kind, phase], number)
-        yield from (objects, phases, conditions, restarts)
+        yield objects
+        text = "Always 1; the phase that an object is in"
+        yield _per_object("object_phase", "gauge", text, states, lambda s: [({"phase": s.phase}, 1)])
+        text = "1: the condition is True, 0: False, -1: Unknown"
+        yield _per_object(
+            "object_condition", "gauge", text, states, lambda s: [({"condition": name}, truth) for name, truth in s.conditions]
+        )
+        text = "Times that the worker of an object was started again, by the same pod"
+        yield _per_object("object_restarts", "counter", text, states, lambda s: [({}, s.restarts)])
+
+
+Series = Callable[[State], list[tuple[dict[str, str], int]]]
+"""What a state has of one metric: further labels, and a number for each."""
+
+
+def _per_object(name: str, kind: str, text: str, states: list[tuple[Key, State]], series: Series) -> Metric:
+    metric = Metric(f"{PREFIX}_{name}", text, kind)
+    metric.samples = _Samples(metric.name + ("_total" if kind == "counter" else ""), states, series)  # type: ignore[assignment]
+    return metric
+
+
+class _Samples:
+    """Samples from the states of objects, one after the other, as often as they are asked for."""
+
+    def __init__(self, name: str, states: list[tuple[Key, State]], series: Series) -> None:
+        self._name, self._states, self._series = name, states, series
+
+    def __iter__(self) -> Iterator[Sample]:
+        for key, state in self._states:
+            names = {"kind": key.kind, "namespace": key.namespace, "name": key.name}
+            for labels, value in self._series(state):
+                yield Sample(self._name, names | labels, value)

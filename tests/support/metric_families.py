@@ -15,6 +15,7 @@ from camstream.spec.report import ConfigReport
 from camstream.spec.worker import StoredBackground
 from camstream_gateway.metrics import Metrics as GatewayMetrics
 from camstream_operator.metrics import Metrics as OperatorMetrics
+from camstream_operator.metrics import State, state_of
 from camstream_operator.queue import WorkQueue
 from camstream_worker.counters import Counters
 from camstream_worker.runtime.job import Job
@@ -90,10 +91,10 @@ def worker_registry(**changes: Any) -> CollectorRegistry:
 STATUS = {"phase": "Running", "worker": {"restarts": 2}, "conditions": [{"type": "Ready", "status": "True"}]}
 
 
-def operator_registry(statuses: Iterable[tuple[Key, Any]] = ((Key("Camera", "gun", "cam"), STATUS),)) -> CollectorRegistry:
+def operator_registry(states: Iterable[tuple[Key, State]] = ((Key("Camera", "gun", "cam"), state_of(STATUS)),)) -> CollectorRegistry:
     metrics = OperatorMetrics(CollectorRegistry())
     metrics.watch(WorkQueue(), Figures(), Figures())
-    metrics.watch_objects(lambda: statuses)
+    metrics.watch_objects(lambda: states)
     metrics.event_seen("Camera")
     return metrics.registry
 

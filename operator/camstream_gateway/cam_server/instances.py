@@ -83,6 +83,7 @@ class Instances:
             raise SpecError(f"function '{function}' is no script of this server; upload it first")
         if script is not None:
             config = config | {"function": str(script)}
+        wanted = wanted._replace(namespace=self._service.mirror.store.home)
         thing = pipeline_object(wanted, config, old, self._service.mirror.cameras(), self._service.mirror.pipelines())
         libraries = self._service.scripts.libraries().folder
         found = thing.spec.script

@@ -220,7 +220,7 @@ class Service:
         """:raises CamstreamError: if no camera can be made of it"""
         cameras = self.mirror.cameras()
         old = next((camera for camera in cameras if camera.external_name == name), None)
-        thing = camera_object(Wanted(name), config, old, cameras)
+        thing = camera_object(Wanted(name, namespace=self.mirror.store.home), config, old, cameras)
         await self.mirror.apply(thing)
         return self.config(thing)
 

@@ -10,7 +10,7 @@ Told = tuple[Literal["Normal", "Warning"], str, str]
 QUIET = {"Starting", "NotRunning", "NotAccepted", "NotDeployed", "RollingOut", "Outdated"}
 """Reasons on the way to something else, or that another condition explains."""
 
-FINE = {"Stopped", "Completed"}
+FINE = {"Stopped", "Completed", "Idle"}
 """Reasons why something is not ready although all is well."""
 
 

@@ -7,7 +7,7 @@ from clocks import Clock
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from camstream.spec.key import Key
-from camstream_operator.metrics import Metrics
+from camstream_operator.metrics import Metrics, state_of
 from camstream_operator.queue import WorkQueue
 
 NAME = "camstream_operator_"
@@ -97,9 +97,9 @@ def test_every_object_says_how_it_is_and_its_series_go_with_it() -> None:
             {"type": "Active", "status": "Unknown"},
         ],
     }
-    statuses = {Key("Camera", "gun", "cam"): status, Key("Pipeline", "gun", "new"): {}}
+    states = {Key("Camera", "gun", "cam"): state_of(status), Key("Pipeline", "gun", "new"): state_of({})}
     metrics = Metrics(CollectorRegistry())
-    metrics.watch_objects(statuses.items)
+    metrics.watch_objects(states.items)
     camera = {"kind": "Camera", "namespace": "gun", "name": "cam"}
     conditions = {name: value(metrics, "object_condition", **camera, condition=name) for name in ("Accepted", "Ready", "Active")}
     assert conditions == {"Accepted": 1, "Ready": 0, "Active": -1}
@@ -109,6 +109,6 @@ def test_every_object_says_how_it_is_and_its_series_go_with_it() -> None:
     assert value(metrics, "object_phase", kind="Pipeline", namespace="gun", name="new", phase="Pending") == 1
     assert value(metrics, "objects", kind="Camera", phase="Failed") == 1
     assert value(metrics, "objects", kind="Camera", phase="Running") == 0
-    del statuses[Key("Camera", "gun", "cam")]
+    del states[Key("Camera", "gun", "cam")]
     assert value(metrics, "object_phase", **camera, phase="Failed") is None
     assert value(metrics, "objects", kind="Camera", phase="Failed") == 0

@@ -44,6 +44,8 @@ class Wanted(NamedTuple):
     """External name of the saved pipeline that it was made of; empty where it was none."""
     read_only: bool = False
     """Clients share it, and may not change it."""
+    namespace: str = "default"
+    """Of a new object: names of cam_server know none."""
 
 
 class Made(NamedTuple, Generic[T]):
@@ -248,7 +250,7 @@ def _metadata(name: str, wanted: Wanted, others: Config, old: Streaming | None) 
         else:
             kept[key] = value
     if old is None:
-        return Metadata(name=name, annotations=kept)
+        return Metadata(name=name, namespace=wanted.namespace, annotations=kept)
     return old.metadata.model_copy(update={"annotations": kept})
 
 

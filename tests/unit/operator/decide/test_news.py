@@ -75,6 +75,12 @@ NOTHING = CameraStatus()
             id="completed",
         ),
         pytest.param(
+            status(("Ready", "True", "FramesFlow")),
+            status(("Ready", "False", "Idle", "nobody reads it")),
+            ("Normal", "Idle", "nobody reads it"),
+            id="idle",
+        ),
+        pytest.param(
             status(("ConfigApplied", "False", "Outdated")),
             status(("ConfigApplied", "True", "Applied")),
             ("Normal", "ConfigApplied", "the worker runs with configuration abc"),
