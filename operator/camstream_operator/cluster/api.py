@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from pydantic_core import from_json
 
 from camstream.names import GROUP, MANAGED_BY, OPERATOR, VERSION
 
@@ -192,7 +193,7 @@ class Api:
         self._observe(method, path, answer.status)
         if answer.status >= 300:
             raise _error(answer.status, content, answer.headers.get("Retry-After"))
-        found: Body = json.loads(content)
+        found: Body = from_json(content, cache_strings="keys")
         return found
 
 
