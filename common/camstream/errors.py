@@ -21,6 +21,7 @@
     │   └── ScriptError         a user's own code cannot be loaded, raises, or gives what cannot be sent
     │       └── ScriptTimeout   it does not come back; only a new process gets rid of it
     ├── BackgroundError         a background is missing, damaged or of the wrong shape
+    │   └── StoreUnavailable    nobody who has it answers now
     └── SourceError             a source cannot deliver
         └── SourceTimeout       a source was silent for longer than allowed
 
@@ -102,6 +103,10 @@ class ScriptTimeout(ScriptError):  # noqa: N818
 
 class BackgroundError(CamstreamError):
     """A background is missing, damaged or of the wrong shape."""
+
+
+class StoreUnavailable(BackgroundError):  # noqa: N818
+    """Nobody who has a background answers now."""
 
 
 class SourceError(CamstreamError):

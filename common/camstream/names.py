@@ -1,5 +1,6 @@
-"""Every public string once: API group and the channel names on the wire."""
+"""Every public string once: API group, labels, channel names on the wire, ids."""
 
+import re
 from typing import Final
 
 GROUP: Final = "camstream.dev"
@@ -36,7 +37,21 @@ READ_ONLY: Final = f"{GROUP}/read-only"
 """Annotation: while it is ``true``, clients of cam_server's interface share the object, and may not change it."""
 OTHER_KEYS: Final = f"{GROUP}/cam-server-keys"
 """Annotation: JSON of what a configuration of cam_server says that has no place in a spec."""
+CONNECT_MS: Final = 2000
+"""Longest try to connect to a stream. One that was lost on the way to an address that nobody served yet would be repeated the same way, and
+lost, for minutes."""
 STREAM_PORT: Final = 9999
 GATHER_PORT: Final = 9998
 """Where a FanIn listens for those that send to it."""
 HTTP_PORT: Final = 8080
+
+COLLECTED: Final = re.compile(r"_\d{8}_\d{6}_\d{6}")
+"""What follows the external name of a camera in the id of a background that was collected from it."""
+
+
+def is_background_of(camera: str, background: str) -> bool:
+    """Whether the id of a background says that it was collected from a camera.
+
+    :param camera: external name
+    """
+    return background.startswith(camera) and COLLECTED.fullmatch(background, len(camera)) is not None

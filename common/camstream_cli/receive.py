@@ -166,7 +166,7 @@ def receive(target: Target, channels: Collection[str] | None, timeout_s: float) 
         # A sender that vanished without a word is noticed, and looked for again.
         socket.tcp_keepalive, socket.tcp_keepalive_idle, socket.tcp_keepalive_intvl, socket.tcp_keepalive_cnt = 1, 2, 1, 3
         # One that is asked while it is just moving is asked anew, and not only after minutes.
-        socket.connect_timeout = 2000
+        socket.connect_timeout = names.CONNECT_MS
         if not target.pull:
             socket.subscribe(b"")
         try:

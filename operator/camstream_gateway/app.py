@@ -21,10 +21,11 @@ from aiohttp import web
 
 from camstream.errors import CamstreamError
 from camstream.spec.view import STATE_FILE
-from camstream_gateway.backgrounds import Backgrounds
+from camstream_gateway.backgrounds import Library
 from camstream_gateway.cam_server.application import camera_api, pipeline_api
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.cluster_store import ClusterStore
+from camstream_gateway.collector import Collector
 from camstream_gateway.metrics import Metrics
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.mirrored_objects import MirroredObjects
@@ -83,13 +84,18 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
         store = LocalStore(args.run) if args.run else await ClusterStore.connect(args.home, tuple(args.namespace), args.kubeconfig)
         mirror = Mirror(await stack.enter_async_context(store))
         watchers.append(mirror.follow())
+        library = Library(args.backgrounds, by_namespace=isinstance(store, ClusterStore))
+        service = Service(mirror, http, library, ScriptFolder(args.scripts), records, args.allow_pickle)
+        if isinstance(store, ClusterStore):
+            collector = Collector(store, service)
+            library.announce = collector.announce
+            watchers.append(collector.run())
         if args.page_port is not None:
-            page = Gateway(board, subscriptions, http, Metrics(), args.backgrounds)
+            page = Gateway(board, subscriptions, http, Metrics(), library)
             doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, tokens)))
             objects: Objects = LocalObjects(args.run / STATE_FILE) if args.run else MirroredObjects(mirror)
             watchers.append(_watch(objects, board, subscriptions))
         if args.cameras_port is not None or args.pipelines_port is not None:
-            service = Service(mirror, http, Backgrounds(args.backgrounds), ScriptFolder(args.scripts), records, args.allow_pickle)
             apis = ((CAMERAS, args.cameras_port, camera_api), (PIPELINES, args.pipelines_port, pipeline_api))
             doors += [Door(name, port, partial(api, service, args.host, tokens)) for name, port, api in apis if port is not None]
         tasks = [asyncio.create_task(watcher) for watcher in watchers]

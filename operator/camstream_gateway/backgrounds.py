@@ -1,8 +1,10 @@
 """Backgrounds as files, ``<id>.npy`` in one folder: written whole, and never overwritten or deleted. The gateway is their one writer."""
 
+import io
 import os
 import re
 import tempfile
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -11,20 +13,30 @@ import numpy as np
 import numpy.typing as npt
 
 from camstream.errors import BackgroundError
+from camstream.names import is_background_of
 
 SUFFIX: Final = ".npy"
 
 PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,199}")
 """Ids that are file names everywhere, and stay in the folder."""
 
-COLLECTED: Final = re.compile(r"_(\d{8}_\d{6}_\d{6})")
+NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
 STAMP: Final = "%Y%m%d_%H%M%S_%f"
 
 Image = npt.NDArray[Any]
 
 
+Announce = Callable[[str, str], Awaitable[None]]
+"""Tell others of a new background: its namespace and id. Returns when they know."""
+
+
+async def _silently(_namespace: str, _name: str) -> None:
+    return
+
+
 class Backgrounds:
-    """The folder. All methods block; call them in a thread."""
+    """One folder. All methods block; call them in a thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,7 +47,12 @@ class Backgrounds:
         :param camera: external name
         """
         found = (path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}"))
-        return sorted(name for name in found if name.startswith(camera) and COLLECTED.fullmatch(name[len(camera) :]))
+        return sorted(name for name in found if is_background_of(camera, name))
+
+    def all(self) -> list[str]:
+        """Ids of everything that is kept."""
+        names = (path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}"))
+        return sorted(filter(PLAIN.fullmatch, names))
 
     def latest(self, camera: str) -> str:
         """:raises BackgroundError: if there is none"""
@@ -47,18 +64,28 @@ class Backgrounds:
     def exists(self, name: str) -> bool:
         return PLAIN.fullmatch(name) is not None and self._path(name).is_file()
 
+    def content(self, name: str) -> bytes:
+        """The file, in the format of numpy.
+
+        :raises BackgroundError: if there is no such background
+        """
+        if not self.exists(name):
+            raise BackgroundError(f"Requested background '{name}' does not exist.")
+        try:
+            return self._path(name).read_bytes()
+        except OSError as error:
+            raise BackgroundError(f"background '{name}' cannot be read: {error.strerror}; look at the store") from error
+
     def load(self, name: str) -> Image:
         """Pixels, shape (y, x).
 
         :raises BackgroundError: if there is no such background, or it is damaged
         """
-        if not self.exists(name):
-            raise BackgroundError(f"Requested background '{name}' does not exist.")
-        try:
-            pixels = np.load(self._path(name), allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise BackgroundError(f"background '{name}' is damaged: {error}; collect a new one") from error
-        return check(pixels, name)
+        return pixels_of(name, self.content(name))
+
+    def written_at(self, name: str) -> float:
+        """[s since 1970]"""
+        return self._path(name).stat().st_mtime
 
     def save(self, name: str, pixels: Image) -> None:
         """Keep a background under an id of its own. To save the same pixels again changes nothing.
@@ -108,11 +135,41 @@ class Backgrounds:
         return self._folder / f"{name}{SUFFIX}"
 
 
+def pixels_of(name: str, content: bytes) -> Image:
+    """Pixels of a file, shape (y, x).
+
+    :raises BackgroundError: if there are none in it
+    """
+    try:
+        pixels = np.load(io.BytesIO(content), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BackgroundError(f"background '{name}' is damaged: {error}; collect a new one") from error
+    return check(pixels, name)
+
+
 def check(pixels: Image, name: str) -> Image:
     """:raises BackgroundError: unless these are the pixels of an image"""
     if pixels.ndim != 2 or pixels.dtype.kind not in "buif" or not pixels.size:
         raise BackgroundError(f"background '{name}' has shape {pixels.shape} and type {pixels.dtype}: expected rows and columns of numbers")
     return pixels
+
+
+class Library:
+    """All backgrounds of one gateway."""
+
+    def __init__(self, folder: Path, by_namespace: bool) -> None:
+        """
+        :param folder: of all files
+        :param by_namespace: each has a folder of its own, as on a cluster, where people of one must not see the images of another
+        """
+        self.folder, self._by_namespace = folder, by_namespace
+        self.announce: Announce = _silently
+
+    def of(self, namespace: str) -> Backgrounds:
+        """:raises BackgroundError: if there cannot be such a namespace"""
+        if NAMESPACE.fullmatch(namespace) is None:
+            raise BackgroundError(f"{namespace!r} is no namespace")
+        return Backgrounds(self.folder / namespace if self._by_namespace else self.folder)
 
 
 class Mean:

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator
-from typing import Any, Final, Self
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
@@ -13,11 +13,16 @@ from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import ValidationError
 
 from camstream.names import API_VERSION, HTTP_PORT
+from camstream.spec.background import BackgroundSpec
 from camstream.spec.key import Key
-from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.objects import KINDS, Background, Camera, Object, Pipeline
+from camstream.spec.status import BackgroundStatus
 from camstream_gateway.store import REQUEST_S, Held, Refused, Seen, Streaming, Unavailable
 
-KINDS: Final[tuple[type[Camera] | type[Pipeline], ...]] = (Camera, Pipeline)
+STREAMING: Final[tuple[type[Camera] | type[Pipeline], ...]] = (Camera, Pipeline)
+
+JSON: Final = "application/json"
+MERGE: Final = "application/merge-patch+json"
 
 PAGE: Final = 500
 WATCH_S: Final = 290
@@ -33,6 +38,18 @@ CLOSE_S: Final = 0.1
 GONE, CONFLICT, NOT_FOUND = 410, 409, 404
 
 Body = dict[str, Any]
+T = TypeVar("T", bound=Object)
+
+
+class Change(NamedTuple):
+    """One object, as the API server tells of it."""
+
+    document: Body
+    deleted: bool = False
+
+    @property
+    def key(self) -> Key:
+        return Key(self.document["kind"], self.document["metadata"]["namespace"], self.document["metadata"]["name"])
 
 
 class ClusterStore:
@@ -99,13 +116,60 @@ class ClusterStore:
             return (await answer.text()).splitlines() if answer.status == 200 else []
 
     async def watch(self) -> AsyncIterator[Seen | None]:
-        versions: dict[str, str] = {}
-        places = [_path(kind.__name__, namespace) for kind in KINDS for namespace in (self._namespaces or (None,))]
-        for place in places:
-            async for seen in self._listed(place, versions):
+        async for change in self._changes(STREAMING):
+            if change is None:
+                yield None
+            elif seen := _seen(change):
                 yield seen
+
+    async def watch_backgrounds(self) -> AsyncIterator[Background | Key | None]:
+        """Every Background, then None, then each that changes; the key of one that is gone.
+
+        :raises Unavailable: when nobody tells any more
+        """
+        async for change in self._changes((Background,)):
+            if change is None:
+                yield None
+            elif change.deleted:
+                yield change.key
+            elif thing := _valid(Background, change.document):
+                yield thing
+
+    async def create_background(self, namespace: str, name: str, spec: BackgroundSpec) -> Background:
+        """Make a Background, or find the one of that name.
+
+        :raises Refused: if it cannot be made
+        :raises Unavailable: if the API server cannot be reached
+        """
+        body = {"apiVersion": API_VERSION, "kind": "Background", "metadata": {"name": name}, "spec": spec.to_dict()}
+        status, told = await self._ask("POST", _path("Background", namespace), body)
+        if status == CONFLICT:
+            status, told = await self._ask("GET", _path("Background", namespace, name))
+        if status >= 300:
+            raise Refused(str(told.get("message") or told))
+        return Background.model_validate(told)
+
+    async def tell_background(self, thing: Background, status: BackgroundStatus) -> bool:
+        """Write the status of a Background; False: it is gone.
+
+        :raises Refused: if it cannot be written
+        :raises Unavailable: if the API server cannot be reached
+        """
+        told = {"metadata": {"uid": thing.metadata.uid}, "status": status.model_dump(mode="json", by_alias=True, exclude_none=True)}
+        code, found = await self._ask("PATCH", _path("Background", thing.metadata.namespace, thing.name) + "/status", told, MERGE)
+        if code >= 300 and code not in (NOT_FOUND, CONFLICT):
+            raise Refused(str(found.get("message") or found))
+        return code < 300
+
+    async def _changes(self, kinds: Iterable[type[Object]]) -> AsyncIterator[Change | None]:
+        """Every object of some kinds, then None, then every change."""
+        versions: dict[str, str] = {}
+        places = [_path(kind.__name__, namespace) for kind in kinds for namespace in (self._namespaces or (None,))]
+        for place in places:
+            async for change in self._listed(place, versions):
+                yield change
         yield None
-        events: asyncio.Queue[Seen | Unavailable] = asyncio.Queue()
+        events: asyncio.Queue[Change | Unavailable] = asyncio.Queue()
         watches = [asyncio.create_task(self._watch(place, versions[place], events)) for place in places]
         try:
             while True:
@@ -118,7 +182,7 @@ class ClusterStore:
                 task.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
 
-    async def _listed(self, place: str, versions: dict[str, str]) -> AsyncIterator[Seen]:
+    async def _listed(self, place: str, versions: dict[str, str]) -> AsyncIterator[Change]:
         query = {"limit": str(PAGE)}
         while True:
             status, found = await self._ask("GET", f"{place}?{urlencode(query)}")
@@ -126,14 +190,13 @@ class ClusterStore:
                 raise Unavailable(f"the API server does not list {place}: {found.get('message')}")
             for item in found.get("items") or []:
                 # Items of a list do not say what they are.
-                if seen := _seen(item | {"apiVersion": API_VERSION, "kind": str(found["kind"]).removesuffix("List")}):
-                    yield seen
+                yield Change(item | {"apiVersion": API_VERSION, "kind": str(found["kind"]).removesuffix("List")})
             versions[place] = found["metadata"]["resourceVersion"]
             if not (more := found["metadata"].get("continue")):
                 return
             query["continue"] = more
 
-    async def _watch(self, place: str, version: str, events: "asyncio.Queue[Seen | Unavailable]") -> None:
+    async def _watch(self, place: str, version: str, events: "asyncio.Queue[Change | Unavailable]") -> None:
         """Hand on what changes, until the API server cannot go on from where we are: then everything is listed anew."""
         while True:
             query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(WATCH_S), "allowWatchBookmarks": "true"}
@@ -145,22 +208,24 @@ class ClusterStore:
                             await events.put(Unavailable(f"the watch of {place} has to begin anew: {event}"))
                             return
                         version = event["object"]["metadata"]["resourceVersion"]
-                        if event["type"] != "BOOKMARK" and (seen := _seen(event["object"], deleted=event["type"] == "DELETED")):
-                            await events.put(seen)
+                        if event["type"] != "BOOKMARK":
+                            await events.put(Change(event["object"], event["type"] == "DELETED"))
             except (Unavailable, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 await events.put(Unavailable(f"the watch of {place} broke: {error or type(error).__name__}"))
                 return
 
-    async def _ask(self, method: str, path: str, body: Body | None = None) -> tuple[int, Body]:
-        async with await self._open(method, path, REQUEST_S, body) as answer:
+    async def _ask(self, method: str, path: str, body: Body | None = None, content_type: str = JSON) -> tuple[int, Body]:
+        async with await self._open(method, path, REQUEST_S, body, content_type) as answer:
             try:
                 found: Body = json.loads(await answer.read())
             except (ValueError, aiohttp.ClientError, TimeoutError) as error:
                 raise Unavailable(f"{method} {path}: the API server's answer cannot be read: {error}") from error
             return answer.status, found
 
-    async def _open(self, method: str, path: str, timeout_s: float, body: Body | None = None) -> aiohttp.ClientResponse:
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    async def _open(
+        self, method: str, path: str, timeout_s: float, body: Body | None = None, content_type: str = JSON
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": JSON, "Content-Type": content_type}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._client.configuration.host + path
         timeout = aiohttp.ClientTimeout(total=timeout_s)
@@ -172,7 +237,7 @@ class ClusterStore:
 
 
 def _path(kind: str, namespace: str | None, name: str | None = None) -> str:
-    plural = next(known.plural for known in KINDS if known.__name__ == kind)
+    plural = KINDS[kind].plural
     return "/".join(["/apis", API_VERSION, *(["namespaces", namespace] if namespace else []), plural, *([name] if name else [])])
 
 
@@ -186,18 +251,20 @@ def _edited(found: Body, thing: Streaming) -> Body:
     return found | {"metadata": found["metadata"] | {"annotations": thing.metadata.annotations}, "spec": thing.spec.to_dict()}
 
 
-def _seen(document: Body, deleted: bool = False) -> Seen | None:
-    """One object as it was told; None for one that this version cannot read."""
-    kind = next(known for known in KINDS if known.__name__ == document["kind"])
-    metadata = document["metadata"]
-    key = Key(document["kind"], metadata["namespace"], metadata["name"])
-    if deleted:
-        return Seen(key, None)
+def _seen(change: Change) -> Seen | None:
+    """News of a camera or pipeline; None of one that this version cannot read."""
+    if change.deleted:
+        return Seen(change.key, None)
+    kind = next(known for known in STREAMING if known.__name__ == change.key.kind)
+    thing = _valid(kind, change.document)
+    return Seen(change.key, Held(thing, _http(thing))) if thing else None
+
+
+def _valid(kind: type[T], document: Body) -> T | None:
     try:
-        thing = kind.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError:
         return None
-    return Seen(key, Held(thing, _http(thing)))
 
 
 def _http(thing: Streaming) -> str | None:

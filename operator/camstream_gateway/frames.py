@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import zmq
 import zmq.asyncio
 
 from camstream import names
 from camstream.errors import CamstreamError, WireError
 from camstream.wire import Decoder
+from camstream_gateway.sockets import subscribed
 
 QUEUE_SIZE: Final = 4
 
@@ -43,13 +43,8 @@ async def take(address: str, count: int, timeout_s: float, who: str, use: Callab
 
 
 async def _images(address: str) -> AsyncIterator[Image]:
-    context = zmq.asyncio.Context.instance()
     decoder = Decoder()
-    with context.socket(zmq.SUB) as socket:
-        socket.linger = 0
-        socket.rcvhwm = QUEUE_SIZE
-        socket.subscribe(b"")
-        socket.connect(address)
+    with subscribed(zmq.asyncio.Context.instance(), address, QUEUE_SIZE) as socket:
         while True:
             frames = await socket.recv_multipart(copy=False)
             try:

@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 
+from camstream.errors import BackgroundError
 from camstream.spec.fields import OutputMode
+from camstream_gateway.backgrounds import Library
 from camstream_gateway.metrics import Metrics
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
-from camstream_gateway.security import Tokens, ask_for, guard, set_headers
+from camstream_gateway.security import BACKGROUNDS, Tokens, ask_for, guard, set_headers
 from camstream_gateway.session import Session
 from camstream_gateway.subscriptions import Subscriptions
 
@@ -50,13 +53,12 @@ class Preview:
 class Gateway:
     """The HTTP side. Only reads: nothing that is asked here changes a stream."""
 
-    def __init__(
-        self, board: Board, subscriptions: Subscriptions, http: aiohttp.ClientSession, metrics: Metrics, store: Path | None = None
-    ) -> None:
+    def __init__(self, board: Board, subscriptions: Subscriptions, http: aiohttp.ClientSession, metrics: Metrics, library: Library) -> None:
         self._board, self._subscriptions, self._http, self._metrics = board, subscriptions, http, metrics
         self._sockets: set[web.WebSocketResponse] = set()
         self._previews: dict[StreamKey, Preview] = {}
-        metrics.watch(lambda: len(self._sockets), store)
+        self._library = library
+        metrics.watch(lambda: len(self._sockets), library.folder)
 
     def application(self, host: str, tokens: Tokens | None = None) -> web.Application:
         """
@@ -75,6 +77,7 @@ class Gateway:
                 web.get("/metrics", self._metrics.text),
                 web.get("/api/streams", self._list),
                 web.get("/api/streams/{kind}/{namespace}/{name}/preview.png", self._preview),
+                web.get(f"{BACKGROUNDS}{{namespace}}/{{name}}", self._background),
                 web.get("/ws/streams", self._watch),
                 web.get("/ws/streams/{kind}/{namespace}/{name}", self._look),
             ]
@@ -126,6 +129,18 @@ class Gateway:
                     preview.body = await answer.read() if answer.status == 200 else b""
                     preview.pulse_id = answer.headers.get("X-Pulse-Id", "")
         preview.until = time.monotonic() + PREVIEW_S
+
+    async def _background(self, request: web.Request) -> web.Response:
+        """The file of a background, for workers. They have no token: they know its hash."""
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        try:
+            content = await asyncio.to_thread(self._library.of(namespace).content, name)
+        except BackgroundError as error:
+            raise web.HTTPNotFound(text=f"{error}\n") from error
+        found = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
+        if not hmac.compare_digest(found, request.query.get("sha256", "")):
+            raise web.HTTPNotFound(text=f"background {name!r} has another sha256 than the one that is asked for\n")
+        return web.Response(body=content, content_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
     async def _watch(self, request: web.Request) -> web.WebSocketResponse:
         """The list of streams, whenever it changes."""

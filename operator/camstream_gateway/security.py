@@ -33,6 +33,9 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN_PATHS: Final = frozenset({"/healthz"})
 """What is answered without a token."""
 
+BACKGROUNDS: Final = "/api/v1/backgrounds/"
+"""Below it are files that are given to whoever knows their hash."""
+
 LEAST_TOKEN: Final = 16
 """Characters of a token: a shorter one can be guessed."""
 
@@ -62,12 +65,17 @@ def ask_for(tokens: Tokens | None) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if tokens is None or request.path in OPEN_PATHS or has_token(request.headers.get(hdrs.AUTHORIZATION, ""), tokens):
+        if tokens is None or is_open(request.path) or has_token(request.headers.get(hdrs.AUTHORIZATION, ""), tokens):
             return await handler(request)
         headers = {hdrs.WWW_AUTHENTICATE: 'Basic realm="camstream"'}
         return web.Response(status=401, headers=headers, text="a token is needed: as `Authorization: Bearer TOKEN`, or as password\n")
 
     return middleware
+
+
+def is_open(path: str) -> bool:
+    """Whether a path is answered without a token."""
+    return path in OPEN_PATHS or path.startswith(BACKGROUNDS)
 
 
 def has_token(authorization: str, tokens: Tokens) -> bool:

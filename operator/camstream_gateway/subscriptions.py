@@ -14,6 +14,7 @@ from camstream.errors import WireError
 from camstream.wire import Decoder
 from camstream_gateway.hub import Hub
 from camstream_gateway.objects import Snapshot, StreamKey
+from camstream_gateway.sockets import subscribed
 
 QUEUE_SIZE = 2
 """Messages that may wait in ZMQ: somebody who looks wants to see what is now."""
@@ -95,19 +96,12 @@ class Subscriptions:
 async def _receive(context: zmq.asyncio.Context, address: str, hub: Hub) -> None:
     """Hand every message of a stream to its hub, until cancelled."""
     decoder = Decoder()
-    with context.socket(zmq.SUB) as socket:
-        socket.linger = 0
-        socket.rcvhwm = QUEUE_SIZE
-        # A sender that vanished without a word is noticed, and looked for again.
-        # No ZMTP heartbeats: libzmq aborts the process when one fails while it waits for room (zeromq/libzmq issue 3937).
-        socket.tcp_keepalive, socket.tcp_keepalive_idle, socket.tcp_keepalive_intvl, socket.tcp_keepalive_cnt = 1, 2, 1, 3
-        socket.reconnect_ivl, socket.reconnect_ivl_max = 100, 1000
-        socket.subscribe(b"")
-        try:
-            socket.connect(address)
-        except zmq.ZMQError as error:
-            hub.last_error = f"cannot connect to {address}: {error}"
-            return
+    try:
+        socket = subscribed(context, address, QUEUE_SIZE)
+    except zmq.ZMQError as error:
+        hub.last_error = f"cannot connect to {address}: {error}"
+        return
+    with socket:
         while True:
             frames = await socket.recv_multipart(copy=False)
             parts = [frame.buffer for frame in frames]

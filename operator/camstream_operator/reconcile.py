@@ -9,22 +9,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from camstream.decide import FALSE, IDLE, TRUE, Finding, completed, decide_invalid, decide_status, stopped
+from camstream.decide import FALSE, IDLE, TRUE, Finding, completed, decide_invalid, decide_status, stopped, wanted_background
 from camstream.errors import NameConflict, SpecError
 from camstream.idling import Activity, awake
 from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE
-from camstream.resolve import Addresses, resolve
+from camstream.resolve import Addresses, camera_name, resolve
 from camstream.spec.base import problems
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.status import CameraStatus, ConditionType, Phase, PipelineStatus
-from camstream.spec.worker import WorkerConfig
+from camstream.spec.worker import StoredBackground, WorkerConfig
 from camstream_operator.build.children import build_children, place_of
-from camstream_operator.build.names import CONFIG, IDENTITY, child_name, gather_address, stream_address
+from camstream_operator.build.names import CONFIG, CONFIG_FILE, IDENTITY, child_name, gather_address, stream_address
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError
 from camstream_operator.cluster.recorder import Recorder
 from camstream_operator.cluster.reports import Reports
@@ -34,7 +35,7 @@ from camstream_operator.decide.pods import answers, refusal
 from camstream_operator.decide.seen import see
 from camstream_operator.metrics import Metrics
 from camstream_operator.settings import Settings
-from camstream_operator.store import Store
+from camstream_operator.store import Store, Stored
 
 log = logging.getLogger(__name__)
 
@@ -150,12 +151,36 @@ class Reconciler:
             )
         try:
             addresses = Addresses(stream=lambda other: stream_address(self._store.objects[other]), gather=gather_address)
-            # There is no store of backgrounds on a cluster yet: the status says that there is none.
-            return resolve(thing, self._store.objects, place_of(thing, self._settings), addresses, None)
+            background = self._background(key, thing)
+            return resolve(thing, self._store.objects, place_of(thing, self._settings), addresses, background)
         except SpecError as error:
             return error
         except ValidationError as error:
             return SpecError(f"{key} reads an object that is not valid itself: {problems(error)[0]}; see its status")
+
+    def _background(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
+        wanted = wanted_background(thing)
+        if wanted is None or self._settings.backgrounds_url is None:
+            return None
+        found = self._used(key, thing)
+        if found is None or wanted.name not in (None, found.name):
+            found = self._store.background(key.namespace, wanted.name, camera_name(thing, self._store.objects))
+        if found is None:
+            return None
+        # A worker has no token: who knows the hash may have the file.
+        url = f"{self._settings.backgrounds_url}/{quote(key.namespace)}/{quote(found.name)}?sha256={found.sha256}"
+        return StoredBackground(name=found.name, url=url, sha256=found.sha256)
+
+    def _used(self, key: Key, thing: Camera | Pipeline) -> Stored | None:
+        """What its worker subtracts already: a newer one is used when the spec changes, and not amid a measurement."""
+        written = self._store.find("ConfigMap", key.namespace, child_name(key))
+        if written is None:
+            return None
+        try:
+            config = WorkerConfig.model_validate_json(written["data"][CONFIG_FILE])
+        except (ValidationError, KeyError, TypeError):
+            return None  # somebody has damaged it, or an older version wrote it
+        return Stored(config.background.name, config.background.sha256) if config.background and config.spec == thing.spec else None
 
     # ------------------------------------------------------------------ children
 

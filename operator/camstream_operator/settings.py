@@ -63,6 +63,8 @@ class Settings(Spec):
     worker_image_pull_policy: str = Field(default="IfNotPresent", pattern="^(Always|IfNotPresent|Never)$")
     worker_classes: list[WorkerClass] = [WorkerClass(name=DEFAULT_CLASS)]
     lease_name: str = "camstream-operator"
+    backgrounds_url: str | None = Field(default=None, pattern=r"^https?://[^/]")
+    """Where workers get backgrounds: below it, a namespace and an id. None: nowhere."""
 
     @model_validator(mode="after")
     def _classes_are_told_apart(self) -> "Settings":

@@ -7,20 +7,24 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from camstream.names import KIND_LABEL, NAME_LABEL, WAKE
+from camstream.names import KIND_LABEL, NAME_LABEL, WAKE, is_background_of
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
 from camstream.spec.output import LifecycleMode
+from camstream.spec.status import Phase
 from camstream_operator.decide.pods import essence_of_pod
 from camstream_operator.metrics import State, state_of
 
 Body = dict[str, Any]
 
 STREAMING: Final = ("Camera", "Pipeline")
+
+BACKGROUND: Final = {"Camera": ("spec", "background"), "Pipeline": ("spec", "processing", "background")}
+"""Where an object asks for a background."""
 
 GONE: Final = 4096
 """Deletions that are remembered: more than can happen while a request is on its way."""
@@ -30,6 +34,15 @@ FASTEST: Final = 1
 
 MODELS: Final = 128
 """Cameras and pipelines that are kept parsed."""
+
+
+class Stored(NamedTuple):
+    """A background that can be used."""
+
+    name: str
+    """Its id."""
+    sha256: str
+    """Of its file."""
 
 
 @dataclass(slots=True)
@@ -55,6 +68,10 @@ class Entry:
 
     state: State | None = None
     """Of a camera or pipeline: what its status says, in short."""
+    subtracts: bool = False
+    """Whether it asks for a background."""
+    stored: Stored | None = None
+    """Of a Background: what is in the store."""
 
     @property
     def on_demand(self) -> bool:
@@ -87,6 +104,10 @@ class Store:
         """Pods, by whom they work for."""
         self._on_demand: set[Key] = set()
         """Objects that run only when they are asked for."""
+        self._subtracting: set[Key] = set()
+        """Objects that ask for a background."""
+        self._backgrounds: set[Key] = set()
+        """Backgrounds that can be used."""
         self._gone: dict[str, int] = {}
         """Version at which objects were deleted, by uid: the answer to a write may come later than the news of the deletion."""
         self.objects = Objects(self._entries)
@@ -112,6 +133,9 @@ class Store:
             status = found.get("status") or {}
             entry.told, entry.state = status.get("observedGeneration") or 0, state_of(status)
             entry.run = _run(found)
+            entry.subtracts = _part(found, *BACKGROUND[kind]) is not None
+        elif kind == "Background":
+            entry.stored = _stored(found)
         self._entries[key] = entry
         if old is not None and old.body == entry.body and old.uid == entry.uid:
             return set()
@@ -142,6 +166,8 @@ class Store:
         return self._concerned(key, entry, whole=True)
 
     def _concerned(self, key: Key, entry: Entry, whole: bool) -> set[Key]:
+        if key.kind == "Background":
+            return {one for one in self._subtracting if one.namespace == key.namespace} if entry.stored else set()
         if key.kind not in STREAMING:
             return {entry.owner} if entry.owner else set()
         # Those that read it, and so on: circles and cameras at the start of a chain may be far away.
@@ -163,9 +189,12 @@ class Store:
                 change(self._names, entry.external, key)
             for other in entry.reads:
                 change(self._readers, other, key)
-        self._on_demand.discard(key)
-        if new is not None and new.on_demand:
-            self._on_demand.add(key)
+        for keys, wanted in (
+            (self._on_demand, new is not None and new.on_demand),
+            (self._subtracting, new is not None and new.subtracts),
+            (self._backgrounds, new is not None and new.stored is not None),
+        ):
+            (keys.add if wanted else keys.discard)(key)
 
     # ------------------------------------------------------------------ questions
 
@@ -186,6 +215,15 @@ class Store:
             new = {one for some in near for one in some if one in self._entries} - found
             found |= new
         return found & self._entries.keys()
+
+    def background(self, namespace: str, name: str | None, camera: str | None) -> Stored | None:
+        """A background by its id or, without one, the latest of a camera.
+
+        :param camera: external name
+        """
+        there = (self._entries[key].stored for key in self._backgrounds if key.namespace == namespace)
+        fits = (one for one in there if one and (one.name == name if name else camera is not None and is_background_of(camera, one.name)))
+        return max(fits, default=None)
 
     def version(self, key: Key) -> int:
         """Of an object that is there, as it was last seen."""
@@ -298,8 +336,18 @@ def _run(body: Body) -> str:
     return f"{_text(body, 'spec', 'lifecycle', 'mode')} {asked}"
 
 
+def _stored(body: Body) -> Stored | None:
+    name, sha256 = _text(body, "status", "name"), _text(body, "status", "sha256")
+    return Stored(name, sha256) if name and sha256 and _text(body, "status", "phase") == Phase.COMPLETED else None
+
+
 def _text(body: Any, *path: str) -> str | None:
-    """A text in an object that may be anything: what is stored may be older than the schema."""
+    found = _part(body, *path)
+    return found if isinstance(found, str) else None
+
+
+def _part(body: Any, *path: str) -> Any:
+    """A part of an object that may be anything: what is stored may be older than the schema."""
     for name in path:
         body = body.get(name) if isinstance(body, dict) else None
-    return body if isinstance(body, str) else None
+    return body

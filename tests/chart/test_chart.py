@@ -142,6 +142,9 @@ def test_gateway_without_rest_may_only_read() -> None:
         assert rights(role) == {
             ("camstream.dev", "cameras"): verbs,
             ("camstream.dev", "pipelines"): verbs,
+            # What is collected and uploaded has a record, which is never deleted.
+            ("camstream.dev", "backgrounds"): {"get", "list", "watch", "create"},
+            ("camstream.dev", "backgrounds/status"): {"patch"},
             ("", "pods/log"): {"get"},
         }
     ports = {port["name"] for port in gateway("gateway.rest.enabled=false")[Name("Service", NAMESPACE, GATEWAY)]["spec"]["ports"]}

@@ -1,33 +1,14 @@
 """The gateway as a process on a real API server: the page's list and cam_server's REST interface."""
 
 import json
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cam_server_client import CamClient, PipelineClient
+from cluster_gateways import running_gateway
 from operators import SIMULATION, Cluster, converge, reads
 from waiting import wait_for
-
-
-@contextmanager
-def running_gateway(cluster: Cluster, folder: Path, *options: str) -> Iterator[dict[str, str]]:
-    """:returns: where each door is"""
-    command = [sys.executable, "-m", "camstream_gateway.app", "--kubeconfig", str(cluster.server.kubeconfig), "--exit-with-stdin"]
-    command += ["--backgrounds", str(folder / "backgrounds"), "--scripts", str(folder / "scripts")]
-    command += ["--page-port", "0", "--cameras-port", "0", "--pipelines-port", "0", *options]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())["doors"]
-        finally:
-            process.stdin.close()
-            assert process.wait(20) == 0
 
 
 def listed(page: str) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import pickle
+import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ports import free_port
 from workers import camera, reader, simulation, store_background, worker
 
 
@@ -255,6 +258,36 @@ def test_a_background_is_subtracted_and_named(tmp_path: Path):
         status = w.status()
     assert np.array_equal(corrected, plain - plain // 2)
     assert status["background"] == {"name": stored["name"], "sha256": stored["sha256"]}
+
+
+def test_a_background_of_a_store_is_waited_for_and_kept_for_the_next_start(tmp_path: Path):
+    config = camera(simulation(64, 48, pattern="StaticBeam"), background_spec={})
+    port, files, temporary = free_port(), tmp_path / "files", tmp_path / "tmp"
+    files.mkdir()
+    temporary.mkdir()
+    stored = store_background(files, "b", np.full((48, 64), 65535, np.uint16))
+    config["background"] = {"name": "b", "url": f"http://127.0.0.1:{port}/b.npy", "sha256": stored["sha256"]}
+    environment = {"TMPDIR": str(temporary)}
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(files)]
+    with worker(tmp_path, config, environment) as w, reader(w.address) as r:
+        assert r.message().values["image"].any()
+        status = w.wait_for_status("it says so", lambda s: s["message"])
+        assert f"background 'b' cannot be fetched from http://127.0.0.1:{port}/b.npy" in status["message"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+            try:
+                w.wait_for_status("it is fetched", lambda s: s["background"] == {"name": "b", "sha256": stored["sha256"]})
+            finally:
+                server.terminate()
+        r.until(lambda m: not m.values["image"].any())
+        assert w.status()["message"] == ""
+    # The store is gone, and the worker starts anew.
+    with worker(tmp_path, config, environment) as w, reader(w.address) as r:
+        assert not r.message().values["image"].any()
+        kept = next(temporary.rglob("*.npy"))
+    # What it has kept is damaged: it is asked for again.
+    kept.write_bytes(b"x")
+    with worker(tmp_path, config, environment) as w:
+        w.wait_for_status("it says so", lambda s: "cannot be fetched" in s["message"])
 
 
 @pytest.mark.parametrize("damage", ["missing", "changed", "truncated", "pickle", "text"])

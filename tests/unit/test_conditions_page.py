@@ -34,6 +34,7 @@ COMPUTED = {
     ("_accepted", "reason"): kinds_of(SpecError) - {SpecError.__name__, BrokenReference.__name__, NeedsRestart.__name__} | {"InvalidSpec"},
     # How a worker ended: the table of exits has these.
     ("_asleep", "reason"): set[str](),
+    ("_asleep", "IDLE"): {Phase.IDLE.value},
     ("_config_applied", "asleep.reason if asleep else 'NotRunning'"): {"NotRunning"},
     ("_input_connected", "asleep.reason if asleep else 'NotRunning'"): {"NotRunning"},
     ("_background_loaded", "asleep.reason if asleep else 'NotRunning'"): {"NotRunning"},

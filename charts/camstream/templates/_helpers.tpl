@@ -101,6 +101,9 @@ workerImagePullPolicy: {{ .Values.worker.image.pullPolicy }}
 workerClasses:
   {{- toYaml .Values.workerClasses | nindent 2 }}
 leaseName: {{ include "camstream.operatorName" . }}
+{{- if .Values.gateway.enabled }}
+backgroundsUrl: http://{{ include "camstream.gatewayName" . }}.{{ .Release.Namespace }}.svc:8080/api/v1/backgrounds
+{{- end }}
 {{- end }}
 
 {{/* All that the operator does where it watches. Children go with their owner; it deletes only what asks for that with lifecycle.deleteWhenIdle. */}}
@@ -133,6 +136,12 @@ leaseName: {{ include "camstream.operatorName" . }}
 - apiGroups: [camstream.dev]
   resources: [cameras, pipelines]
   verbs: {{ ternary "[get, list, watch, create, update, delete]" "[get, list, watch]" .Values.gateway.rest.enabled }}
+- apiGroups: [camstream.dev]
+  resources: [backgrounds]
+  verbs: [get, list, watch, create]
+- apiGroups: [camstream.dev]
+  resources: [backgrounds/status]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]

@@ -101,7 +101,8 @@ class Background(Spec):
     )
 
     name: str | None = Field(default=None, min_length=1, max_length=253)
-    """Id of the background. Without it, the latest one of the camera at the time when the configuration is applied."""
+    """Id of the background. Without it, the latest one of the camera at the time when the configuration is applied; where there is none
+    yet, the first that is collected."""
 
 
 def _is_plain(name: str) -> bool:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from camstream.errors import CameraNotFound, CycleDetected, PipelineNotFound
-from camstream.spec.base import LIVE, Spec, fixed_part, short_hash
+from camstream.spec.base import LIVE, Rule, Spec, exactly_one, fixed_part, short_hash
 from camstream.spec.camera import CameraSpec
 from camstream.spec.fields import Address, ObjectName
 from camstream.spec.key import Key
@@ -24,10 +24,14 @@ MAX_NAMES = 5
 class StoredBackground(Spec):
     """A background file and how to know it."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one(("path", "url")),)
+
     name: str
     """Its id."""
-    path: str
-    """Where the worker finds the ``.npy`` file."""
+    path: str | None = None
+    """Where the worker finds the ``.npy`` file on its own machine."""
+    url: Annotated[str | None, Field(pattern=r"^https?://[^/]")] = None
+    """Where the worker gets it by HTTP."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Of the file; a worker refuses any other content."""
 

@@ -1,9 +1,9 @@
 """Backgrounds as files of this machine: ``<id>.npy`` in one folder."""
 
 import hashlib
-import re
 from pathlib import Path
 
+from camstream.names import is_background_of
 from camstream.spec.worker import StoredBackground
 
 SUFFIX = ".npy"
@@ -26,9 +26,8 @@ class BackgroundFolder:
         return self._stored(found) if found else None
 
     def _latest(self, camera: str) -> str | None:
-        collected = re.compile(re.escape(camera) + r"_\d{8}_\d{6}_\d{6}")
-        names = [path.stem for path in self.folder.glob(f"*{SUFFIX}") if collected.fullmatch(path.stem)]
-        return max(names, default=None)
+        names = (path.stem for path in self.folder.glob(f"*{SUFFIX}"))
+        return max((name for name in names if is_background_of(camera, name)), default=None)
 
     def _stored(self, name: str) -> StoredBackground | None:
         path = self.folder / f"{name}{SUFFIX}"

@@ -86,12 +86,12 @@ def _circles(known: Known) -> Iterator[Found]:
 
 
 def _target(placed: Placed) -> Key | None:
-    """Key of the object that another one reads."""
+    """Key of the object that another one reads, where it does."""
     match placed.object:
         case Camera():
             return None
         case Background(spec=spec):
-            return "Camera", placed.object.metadata.namespace, spec.camera.name
+            return ("Camera", placed.object.metadata.namespace, spec.camera.name) if spec.camera else None
         case Pipeline() as pipeline:
             return referred_key(pipeline)
 

@@ -74,8 +74,6 @@ class Files:
 
     async def put_background(self, request: web.Request) -> Fields:
         data = await body(request, MOST_IMAGE)
-        await asyncio.to_thread(self._keep, request.match_info["name"], data)
+        pixels = await asyncio.to_thread(array_from, data, self._service.allow_pickle)
+        await self._service.keep(request.match_info["name"], pixels)
         return {}
-
-    def _keep(self, name: str, data: bytes) -> None:
-        self._service.backgrounds.save(name, array_from(data, self._service.allow_pickle))

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from aiohttp import web
 
 from camstream.errors import BackgroundError
@@ -159,15 +160,17 @@ class Pipelines:
         name, data = given.get("filename"), given.get("data")
         if not name or data is None:
             raise BadRequest("expected filename and data, rows of numbers; a background is never cleared, take it out of the configuration")
-        await asyncio.to_thread(self._keep, str(name), data)
+        await self._service.keep(str(name), await asyncio.to_thread(_pixels, str(name), data))
         return {}
 
-    def _keep(self, name: str, data: Any) -> None:
-        try:
-            pixels = np.array(data, np.float64)
-        except (TypeError, ValueError) as error:
-            raise BackgroundError(f"background '{name}': expected rows of numbers, all of one length: {error}") from error
-        self._service.backgrounds.save(name, np.clip(np.nan_to_num(pixels), 0, 65535).astype(np.uint16))
+
+def _pixels(name: str, data: Any) -> npt.NDArray[np.uint16]:
+    try:
+        pixels = np.array(data, np.float64)
+    except (TypeError, ValueError) as error:
+        raise BackgroundError(f"background '{name}': expected rows of numbers, all of one length: {error}") from error
+    whole: npt.NDArray[np.uint16] = np.clip(np.nan_to_num(pixels), 0, 65535).astype(np.uint16)
+    return whole
 
 
 def _name(request: web.Request) -> str:

@@ -20,7 +20,7 @@ from camstream.spec.objects import Camera
 from camstream.spec.output import LifecycleMode
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import ConditionType, Phase
-from camstream_gateway.backgrounds import Backgrounds, Mean
+from camstream_gateway.backgrounds import Library, Mean
 from camstream_gateway.cam_server.translation import (
     Unknown,
     aliases,
@@ -61,12 +61,13 @@ class Service:
         self,
         mirror: Mirror,
         http: aiohttp.ClientSession,
-        backgrounds: Backgrounds,
+        backgrounds: Library,
         scripts: ScriptFolder,
         records: Records,
         allow_pickle: bool = False,
     ) -> None:
-        self.mirror, self.backgrounds, self.scripts, self.records = mirror, backgrounds, scripts, records
+        self.mirror, self.library, self.scripts, self.records = mirror, backgrounds, scripts, records
+        self.backgrounds = backgrounds.of(mirror.store.home)
         self.allow_pickle = allow_pickle
         self.started_at = time.time()
         self._http = http
@@ -264,15 +265,30 @@ class Service:
 
         :raises CamstreamError: if too few come in time, their size changes, or it cannot be written. Nothing is kept then
         """
-        address = await self._readable(camera)
-        mean, name = Mean(), camera.external_name
-        await take(address, count, min(timeout_s, MOST_COLLECT_S), f"camera {name}", mean.add)
-        return await asyncio.to_thread(self._keep, name, mean)
-
-    def _keep(self, camera: str, mean: Mean) -> str:
-        name = self.backgrounds.new_name(camera, datetime.now())
-        self.backgrounds.save(name, mean.result())
+        pixels = await self.mean(camera, count, min(timeout_s, MOST_COLLECT_S))
+        namespace = camera.metadata.namespace
+        name = await asyncio.to_thread(self.library.of(namespace).new_name, camera.external_name, datetime.now())
+        await self.keep(name, pixels, namespace)
         return name
+
+    async def mean(self, camera: Camera, count: int, timeout_s: float) -> Image:
+        """The mean of the next images, shape (y, x).
+
+        :raises CamstreamError: if too few come in time, or their size changes
+        """
+        mean = Mean()
+        await take(await self._readable(camera), count, timeout_s, f"camera {camera.external_name}", mean.add)
+        return mean.result()
+
+    async def keep(self, name: str, pixels: Image, namespace: str | None = None) -> None:
+        """Keep a background, so that workers find it from now on.
+
+        :param namespace: None: that of clients
+        :raises BackgroundError: if it cannot be kept; nothing is left of it then
+        """
+        namespace = namespace or self.mirror.store.home
+        await asyncio.to_thread(self.library.of(namespace).save, name, pixels)
+        await self.library.announce(namespace, name)
 
 
 def _state(thing: Streaming) -> str:

@@ -14,7 +14,7 @@ from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
 from camstream.spec.pipeline import PipelineType
 from camstream.spec.worker import WorkerConfig
-from camstream_operator.build.names import HASH, SCRIPTS, child_name, labels, selector, stream_port
+from camstream_operator.build.names import CONFIG_FILE, HASH, SCRIPTS, child_name, labels, selector, stream_port
 from camstream_operator.build.pod import pod_template, replace_first
 from camstream_operator.settings import Settings
 
@@ -73,7 +73,7 @@ def _finished(manifest: Manifest) -> Manifest:
 
 def _config_map(thing: Camera | Pipeline, config: WorkerConfig) -> Manifest:
     # Defaults are left out: a worker of an older version then understands everything that does not use newer fields.
-    return _child(thing, "v1", "ConfigMap") | {"data": {"config.json": json.dumps(config.to_dict(), sort_keys=True)}}
+    return _child(thing, "v1", "ConfigMap") | {"data": {CONFIG_FILE: json.dumps(config.to_dict(), sort_keys=True)}}
 
 
 def _service(thing: Camera | Pipeline) -> Manifest:

@@ -17,6 +17,9 @@ IDENTITY: Final = f"{GROUP}/identity"
 CONFIG: Final = f"{GROUP}/config"
 """Annotation of a pod: touching it makes the kubelet renew the configuration file at once, instead of within a minute."""
 
+CONFIG_FILE: Final = "config.json"
+"""The worker's configuration, in the ConfigMap and in the pod."""
+
 CONTAINER: Final = "worker"
 
 SCRIPTS: Final = "/etc/camstream-script"

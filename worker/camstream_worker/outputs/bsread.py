@@ -7,6 +7,7 @@ from typing import Any, Literal
 import zmq
 
 from camstream.frame import Timestamp
+from camstream.names import CONNECT_MS
 from camstream.spec.fields import Compression, OutputMode
 from camstream.spec.output import HeaderPolicy, StreamOutput
 from camstream.wire import Encoder
@@ -18,8 +19,6 @@ COPY_BELOW = 65536
 
 IO_THREADS = 2
 """One for what comes and one for what goes: each copies every frame."""
-
-CONNECT_MS = 2000
 
 LINGER_MS = 500
 """How long messages that are already queued may still leave when the worker stops."""

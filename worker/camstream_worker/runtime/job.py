@@ -48,6 +48,8 @@ class Job:
     plan: Plan
     problem: str = ""
     """Why it cannot do all that the configuration asks for."""
+    lacks: bool = False
+    """The problem may end by itself: somebody who was asked did not answer."""
     script: UserCode | None = None
     """The user's program that the plan calls."""
 

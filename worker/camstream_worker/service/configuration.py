@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import io
 import json
 import logging
 import threading
@@ -13,13 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 from watchfiles import watch
 
-from camstream.errors import BackgroundError, CamstreamError, NeedsRestart, ScriptError, ScriptTimeout, SpecError
-from camstream.spec import StoredBackground, WorkerConfig, changes
+from camstream.errors import BackgroundError, CamstreamError, NeedsRestart, ScriptError, ScriptTimeout, SpecError, StoreUnavailable
+from camstream.spec import WorkerConfig, changes
 from camstream.spec.base import FIXED, problems
 from camstream.spec.pipeline import PipelineType
 from camstream.spec.report import ConfigReport
@@ -39,10 +37,14 @@ from camstream_worker.scripts.signatures import (
     run_function,
     stream_function,
 )
+from camstream_worker.service.backgrounds import load_background
 
 log = logging.getLogger(__name__)
 
 MAX_CONFIG_BYTES = 4 * 2**20
+
+AGAIN_S = 5.0
+"""[s] Until a background is asked for again that could not be fetched."""
 
 SCRIPT_HASH = "scriptSha256"
 """In ``processing_parameters``: SHA-256 of the script's text."""
@@ -68,27 +70,6 @@ def read_config(path: Path) -> WorkerConfig:
         return WorkerConfig.model_validate_json(text)
     except ValidationError as error:
         raise SpecError(f"the configuration {path} is wrong: {'; '.join(problems(error))}") from error
-
-
-def load_background(stored: StoredBackground) -> npt.NDArray[Any]:
-    """
-    :returns: the pixels, shape (y, x)
-    :raises BackgroundError: if the file is missing, is not the one that was meant, or holds no image
-    """
-    try:
-        content = Path(stored.path).read_bytes()
-    except OSError as error:
-        raise BackgroundError(f"background {stored.name!r}: cannot read {stored.path}: {error.strerror}; collect it again") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != stored.sha256:
-        raise BackgroundError(f"background {stored.name!r}: {stored.path} has SHA-256 {found[:12]}..., expected {stored.sha256[:12]}...")
-    try:
-        pixels: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise BackgroundError(f"background {stored.name!r}: {stored.path} is no .npy image: {error}") from error
-    if pixels.ndim != 2 or pixels.dtype.kind not in "biuf":
-        raise BackgroundError(f"background {stored.name!r} is {pixels.dtype} with shape {pixels.shape}, expected an image (y, x)")
-    return pixels
 
 
 def processing_parameters(config: WorkerConfig, script: UserCode | None = None) -> str:
@@ -201,7 +182,7 @@ def prepare_first(config: WorkerConfig) -> Job:
     """As :func:`prepare`, for a worker that starts and so has nothing to keep instead.
 
     Without its background a camera runs uncorrected, as it must for one to be collected, and a pipeline refuses frame by frame, as it
-    does where its script cannot be loaded: both say so in their report, and wait for an edit.
+    does where its script cannot be loaded: both say so in their report, and wait for an edit, or for the store to answer.
     """
     try:
         return prepare(config)
@@ -209,7 +190,7 @@ def prepare_first(config: WorkerConfig) -> Job:
         raise
     except BackgroundError as error:
         log.warning("%s", error)
-        return replace(_job(config, None, None), problem=str(error))
+        return replace(_job(config, None, None), problem=str(error), lacks=isinstance(error, StoreUnavailable))
     except ScriptError as error:
         if config.pipeline is None or config.pipeline.type is PipelineType.SCRIPT:
             raise
@@ -272,6 +253,8 @@ class Reloader:
         self._runner = runner
         self._stop = threading.Event()
         self._seen: tuple[Signature, Signature] | None = None
+        self._again_at = time.monotonic() + AGAIN_S if runner.job.lacks else None
+        """When the same configuration is tried again: what it needs may be there by then."""
         self.report = ConfigReport(applied_hash=runner.job.config.digest(), applied_at=time.time())
 
     def follow(self) -> None:
@@ -290,7 +273,8 @@ class Reloader:
         """Read the file if it has changed; apply it, or keep the old configuration and say why."""
         script = self._runner.job.config.script_path
         found = _signature(self._path), _signature(Path(script)) if script else None
-        if found[0] is not None and found == self._seen:
+        again = self._again_at is not None and time.monotonic() >= self._again_at
+        if found[0] is not None and found == self._seen and not again:
             return
         self._seen = found
         runs = self._runner.job.script
@@ -301,11 +285,12 @@ class Reloader:
             self._reject(None, error)
             return
         digest = config.digest()
-        if digest == self.report.applied_hash and not edited:
+        if digest == self.report.applied_hash and not edited and not again:
             self.report = ConfigReport(applied_hash=digest, applied_at=self.report.applied_at)
             return
-        if digest == self.report.rejected_hash and not edited:
+        if digest == self.report.rejected_hash and not edited and not again:
             return
+        self._again_at = None
         try:
             self._check(config)
             job = prepare(config, runs)
@@ -315,7 +300,10 @@ class Reloader:
         except ScriptTimeout as error:
             self._runner.fail(error)
         except CamstreamError as error:
-            self._reject(digest, error)
+            if isinstance(error, StoreUnavailable):
+                self._again_at = time.monotonic() + AGAIN_S
+            if not again or digest != self.report.applied_hash:
+                self._reject(digest, error)
         else:
             log.info("configuration %s applied", digest)
             self.report = ConfigReport(applied_hash=digest, applied_at=time.time())

@@ -7,7 +7,7 @@ import zmq
 
 from camstream.errors import ForeignMessage, FrameError, SourceError, TruncatedMessage, WireError
 from camstream.frame import NO_IMAGE, Frame
-from camstream.names import IMAGE, PICTURE_SUFFIX, X_AXIS, Y_AXIS
+from camstream.names import CONNECT_MS, IMAGE, PICTURE_SUFFIX, X_AXIS, Y_AXIS
 from camstream.spec import WorkerConfig
 from camstream.spec.fields import InputMode
 from camstream.wire import Decoder, Message
@@ -33,8 +33,7 @@ OPTIONS = {
     zmq.TCP_KEEPALIVE_IDLE: 2,
     zmq.TCP_KEEPALIVE_INTVL: 1,
     zmq.TCP_KEEPALIVE_CNT: 3,
-    # Tries of one connection that were lost on the way to an address that nobody served yet go the same way until it is given up.
-    zmq.CONNECT_TIMEOUT: 2000,
+    zmq.CONNECT_TIMEOUT: CONNECT_MS,
     zmq.RECONNECT_IVL: 100,
     zmq.RECONNECT_IVL_MAX: 1000,
 }

@@ -1,0 +1,26 @@
+"""A gateway process on a real API server."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from operators import Cluster
+
+
+@contextmanager
+def running_gateway(cluster: Cluster, folder: Path, *options: str, page_port: int = 0) -> Iterator[dict[str, str]]:
+    """:returns: where each door is"""
+    command = [sys.executable, "-m", "camstream_gateway.app", "--kubeconfig", str(cluster.server.kubeconfig), "--exit-with-stdin"]
+    command += ["--backgrounds", str(folder / "backgrounds"), "--scripts", str(folder / "scripts")]
+    command += ["--page-port", str(page_port), "--cameras-port", "0", "--pipelines-port", "0", *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["doors"]
+        finally:
+            process.stdin.close()
+            assert process.wait(20) == 0
