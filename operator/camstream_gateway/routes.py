@@ -11,14 +11,17 @@ from typing import Final
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from camstream.errors import BackgroundError
 from camstream.spec.fields import OutputMode
 from camstream_gateway.backgrounds import Library
-from camstream_gateway.metrics import Metrics
+from camstream_gateway.metrics import PAGE, Metrics
+from camstream_gateway.native.application import Native
+from camstream_gateway.native.replies import errors_as_json
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
-from camstream_gateway.security import BACKGROUNDS, Tokens, ask_for, guard, set_headers
+from camstream_gateway.security import BACKGROUNDS, guard, set_headers
 from camstream_gateway.session import Session
 from camstream_gateway.subscriptions import Subscriptions
 
@@ -51,7 +54,7 @@ class Preview:
 
 
 class Gateway:
-    """The HTTP side. Only reads: nothing that is asked here changes a stream."""
+    """The HTTP side of the page. Only reads; what changes streams is in the API beside it."""
 
     def __init__(self, board: Board, subscriptions: Subscriptions, http: aiohttp.ClientSession, metrics: Metrics, library: Library) -> None:
         self._board, self._subscriptions, self._http, self._metrics = board, subscriptions, http, metrics
@@ -60,12 +63,13 @@ class Gateway:
         self._library = library
         metrics.watch(lambda: len(self._sockets), library.folder)
 
-    def application(self, host: str, tokens: Tokens | None = None) -> web.Application:
+    def application(self, host: str, access: Middleware, native: Native) -> web.Application:
         """
         :param host: where it is served
-        :param tokens: who looks must have one of them; None: everybody may
+        :param access: lets in who may look
+        :param native: the API that is served beside the page
         """
-        app = web.Application(middlewares=[self._metrics.count, guard(host), ask_for(tokens)])
+        app = web.Application(middlewares=[self._metrics.count(PAGE), errors_as_json, guard(host), access])
         app.on_response_prepare.append(set_headers)
         app.on_shutdown.append(self._close)
         app.add_routes(
@@ -78,6 +82,7 @@ class Gateway:
                 web.get("/api/streams", self._list),
                 web.get("/api/streams/{kind}/{namespace}/{name}/preview.png", self._preview),
                 web.get(f"{BACKGROUNDS}{{namespace}}/{{name}}", self._background),
+                *native.routes(),
                 web.get("/ws/streams", self._watch),
                 web.get("/ws/streams/{kind}/{namespace}/{name}", self._look),
             ]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from cam_server_client import PipelineClient
-from cluster_gateways import running_gateway
+from gateway_processes import running_gateway
 from operators import SIMULATION, Cluster, reads, running_operator
 from ports import free_port
 from waiting import wait_for
@@ -84,7 +84,7 @@ def test_collected_background_reaches_the_worker_that_subtracts_it(cluster: Clus
     with reader(sending.address) as found:
         image = found.message().values["image"].copy()
     port = free_port()
-    with running_gateway(cluster, tmp_path, "--home", "collect", "--namespace", "collect", page_port=port) as doors:
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "collect", "--namespace", "collect", page_port=port) as doors:
         cluster.create("Background", "collect", "dark", {"camera": {"name": "cam"}, "frames": 5})
         status = ended(cluster, "collect", "dark")
         assert (status["phase"], reason(status), status["frames"], status["image"]["size"]) == ("Completed", "Stored", 5, "64x48")
@@ -135,7 +135,7 @@ def test_store_that_is_there_already_gets_its_records(cluster: Cluster, tmp_path
     # Names of files that are no ids are left alone; two that become one name of an object are told apart.
     expected = dict(zip(names[:2], digests, strict=False))
     for _ in range(2):
-        with running_gateway(cluster, tmp_path, "--home", "before", "--namespace", "before"):
+        with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "before", "--namespace", "before"):
             wait_for("all records", lambda: records() == expected)
         # As after a removal of the chart with its objects: the next one finds the files.
         for found in cluster.list("Background", "before"):
@@ -145,7 +145,7 @@ def test_store_that_is_there_already_gets_its_records(cluster: Cluster, tmp_path
 def test_what_cannot_be_collected_says_why_and_leaves_nothing(cluster: Cluster, sending: WorkerProcess, tmp_path: Path) -> None:
     cluster.make_namespace("fails")
     make_camera(cluster, "fails", sending.address)
-    with running_gateway(cluster, tmp_path, "--home", "fails", "--namespace", "fails"):
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "fails", "--namespace", "fails"):
         cluster.create("Background", "fails", "nobody", {"camera": {"name": "nobody"}, "timeoutSeconds": 1})
         cluster.create("Background", "fails", "slow", {"camera": {"name": "cam"}, "frames": 100_000, "timeoutSeconds": 2})
         cluster.create("Background", "fails", "gone", {"stored": "gone"})
@@ -165,7 +165,7 @@ def test_background_whose_gateway_ended_before_it_could_tell_is_not_collected_tw
     cluster.create("Background", "killed", "dark", {"camera": {"name": "cam"}})
     told = {"phase": "Running", "name": "CAM_20261121_120000_000000"}
     cluster.edit("Background", "killed", "dark", {"status": told}, subresource="status")
-    with running_gateway(cluster, tmp_path, "--home", "killed", "--namespace", "killed"):
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "killed", "--namespace", "killed"):
         status = ended(cluster, "killed", "dark")
     assert (status["phase"], status["sha256"]) == ("Completed", digest)
 
@@ -177,7 +177,7 @@ def test_files_are_given_to_those_who_know_their_hash(cluster: Cluster, tmp_path
     tokens = tmp_path / "tokens"
     tokens.write_text("0123456789abcdef\n")
     tokens.chmod(0o600)
-    with running_gateway(cluster, tmp_path, "--home", "files", "--namespace", "files", "--tokens", str(tokens)) as doors:
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "files", "--namespace", "files", "--tokens", str(tokens)) as doors:
         url = f"{doors['page']}api/v1/backgrounds"
         code, content = fetch(f"{url}/files/dark?sha256={digest}")
         assert (code, hashlib.sha256(content).hexdigest()) == (200, digest)

@@ -1,4 +1,4 @@
-"""A gateway process on a real API server."""
+"""The gateway of a cluster as a process of its own."""
 
 import json
 import subprocess
@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from operators import Cluster
-
 
 @contextmanager
-def running_gateway(cluster: Cluster, folder: Path, *options: str, page_port: int = 0) -> Iterator[dict[str, str]]:
+def running_gateway(kubeconfig: Path, folder: Path, *options: str, page_port: int = 0) -> Iterator[dict[str, str]]:
     """:returns: where each door is"""
-    command = [sys.executable, "-m", "camstream_gateway.app", "--kubeconfig", str(cluster.server.kubeconfig), "--exit-with-stdin"]
+    command = [sys.executable, "-m", "camstream_gateway.app", "--kubeconfig", str(kubeconfig), "--exit-with-stdin"]
     command += ["--backgrounds", str(folder / "backgrounds"), "--scripts", str(folder / "scripts")]
     command += ["--page-port", str(page_port), "--cameras-port", "0", "--pipelines-port", "0", *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
