@@ -102,8 +102,8 @@ class LocalStore:
         os.close(self._folder)
 
     async def apply(self, thing: Streaming) -> Streaming:
-        told = await self._ask("PUT", "/objects", json=thing.model_dump(mode="json", by_alias=True, exclude={"status"}))
-        return _streaming(told)
+        await self._ask("PUT", "/objects", json=thing.model_dump(mode="json", by_alias=True, exclude={"status"}))
+        return thing
 
     async def delete(self, key: Key) -> None:
         await self._ask("DELETE", f"/objects/{'/'.join(key)}")
@@ -139,11 +139,6 @@ def _event(told: dict[str, Any]) -> Seen | None:
         return Seen(Key(*told["deleted"]), None)
     if "object" not in told:
         return None
-    thing = _streaming(told["object"])
-    return Seen(Key.of(thing), Held(thing, told["http"]))
-
-
-def _streaming(told: dict[str, Any]) -> Streaming:
-    thing = parse_object(told)
+    thing = parse_object(told["object"])
     assert not isinstance(thing, Background)  # noqa: S101 - the supervisor has none
-    return thing
+    return Seen(Key.of(thing), Held(thing, told["http"]))

@@ -15,12 +15,15 @@ export function placeOf(kind, namespace, name) {
   return ["/api/v1", `${kind.toLowerCase()}s`, encodeURIComponent(namespace), encodeURIComponent(name)].join("/");
 }
 
-/** An object and the ETag of what was read. Throws a Refusal, as all of these do. */
-export async function read(place) { return objectOf(await ask("GET", place)); }
+/** An object, the ETag of what was read, and whether it may be changed. Throws a Refusal, as all of these do. */
+export async function read(place) {
+  const answer = await ask("GET", place);
+  return { ...(await objectOf(answer)), writable: (answer.headers.get("Allow") ?? "PATCH").includes("PATCH") };
+}
 
 /** Change a part of an object (RFC 7386), if it is still as it was read. */
 export async function patch(place, changes, etag) {
-  return objectOf(await ask("PATCH", place, changes, { "Content-Type": "application/merge-patch+json", "If-Match": etag }));
+  return { writable: true, ...await objectOf(await ask("PATCH", place, changes, { "Content-Type": "application/merge-patch+json", "If-Match": etag })) };
 }
 
 /** Ask for a stream that sleeps. */

@@ -8,8 +8,11 @@ export const NO_REGION = "This kind of stream has no region of interest";
 /** Path of the region in the spec, or null where there is none. */
 export function regionPath(thing) {
   if (thing.kind === "Camera") return "geometry.regionOfInterest";
-  return thing.spec.type === "Processing" ? "processing.regionOfInterest" : null;
+  return prepares(thing) ? "processing.regionOfInterest" : null;
 }
+
+/** Whether a stream is a pipeline of images, with the steps of `spec.processing`. What is at its default is not in a manifest. */
+export function prepares({ kind, spec }) { return kind === "Pipeline" && (spec.type ?? "Processing") === "Processing"; }
 
 /**
  * Size of the image from which a pipeline cuts its region.
@@ -18,9 +21,9 @@ export function regionPath(thing) {
  */
 export function wholeImage(thing, image) {
   if (thing.kind === "Camera" || !image?.width || !image?.height) return null;
-  const { binning, rotation } = thing.spec.processing;
+  const { binning, rotation } = thing.spec.processing ?? {};
   const [width, height] = [Math.floor(image.width / (binning?.sizeX ?? 1)), Math.floor(image.height / (binning?.sizeY ?? 1))];
-  const turned = rotation?.mode === "Orthogonal" && Math.trunc(rotation.angle / 90) % 2 !== 0;
+  const turned = rotation?.mode === "Orthogonal" && Math.trunc((rotation.angle ?? 0) / 90) % 2 !== 0;
   return turned ? { width: height, height: width } : { width, height };
 }
 

@@ -2,20 +2,20 @@
 //
 // What is typed is sent as one change when it is applied, on the condition that the object is as it was read.
 
-import { backgrounds, collect, patch, placeOf, read, Refusal } from "./api.js";
-import { at, differences, patchOf, written } from "./changes.js";
+import { backgrounds, patch, placeOf, read, Refusal } from "./api.js";
+import { advice, Capture } from "./capture.js";
+import { differences, patchOf } from "./changes.js";
 import { applied, Conditions } from "./conditions.js";
+import { comparison } from "./conflict.js";
 import { make, say } from "./dom.js";
 import { BackgroundField, CheckField, NumberField, RegionField } from "./fields.js";
-import { span } from "./numbers.js";
-import { corner, NO_REGION, outlineOf, regionOf, regionPath, wholeImage } from "./region.js";
+import { corner, NO_REGION, outlineOf, prepares, regionOf, regionPath, wholeImage } from "./region.js";
 import { SIGNS, stateOf } from "./state.js";
+import { upstreamOf } from "./upstream.js";
 
 const AGAIN_MS = 3000;
-const MOST_STEPS = 16; // from a pipeline to its camera
 const MOST_TRIES = 3;
-const FRAMES = 10;
-const TIMEOUT_S = 60;
+const SHARED = "camstream.dev/read-only";
 const WORDS = { applying: "Applying\u2026", applied: "Applied", refused: "Refused", kept: "Kept" };
 
 export class Setup {
@@ -56,7 +56,7 @@ export class Setup {
 
   close() {
     clearInterval(this.clock);
-    clearInterval(this.counting);
+    this.capture?.close();
     this.element.hidden = true;
   }
 
@@ -77,7 +77,6 @@ export class Setup {
     this.conditions.show(this.told);
     if (!this.base || !this.told) return;
     if (this.sent) this.follow();
-    if (Boolean(this.told.readOnly) !== Boolean(this.readOnly) && this.told.readOnly !== undefined) this.build();
     const newest = Math.max(0, ...this.told.conditions.map((found) => found.observedGeneration ?? 0));
     // Somebody else has changed it. What is typed here stays; to apply it tells what has changed.
     if (newest > (this.base.thing.metadata.generation ?? Infinity) && !this.edited && !this.busy) this.load();
@@ -127,7 +126,7 @@ export class Setup {
   take(found) {
     const first = !this.base;
     this.base = found;
-    if (first) this.build();
+    if (first || found.writable === this.readOnly) this.build();
     for (const field of this.fields) field.show(field.of(found.thing.spec));
     this.clean();
     this.listBackgrounds();
@@ -141,12 +140,13 @@ export class Setup {
 
   /** The fields that this kind of stream has or, where it may not be changed, their values. */
   build() {
-    this.readOnly = Boolean(this.told?.readOnly);
+    this.readOnly = !this.base.writable;
     this.fields = this.fieldsOf(this.base.thing);
-    for (const field of this.fields) field.show(field.of(this.base.thing.spec));
     this.outcome = make("output", { class: "outcome", "aria-live": "polite" });
     if (this.readOnly) {
-      this.refuse("This stream is shared: who reads it relies on it as it is. It can be changed where it is saved, or make one of your own from it");
+      this.refuse(this.base.thing.metadata.annotations?.[SHARED] === "true"
+        ? "This stream is shared: all who read it rely on it as it is. Make one of your own from it to change something"
+        : "This page can only read: whoever runs it has not let it change anything");
       return;
     }
     this.apply = make("button", { type: "submit" }, "Apply");
@@ -155,7 +155,12 @@ export class Setup {
     this.rest = make("p", { class: "wrong", role: "alert", hidden: true });
     const form = make("form", { noValidate: true, submit: (event) => { event.preventDefault(); this.send(); } }, ...this.fields.map(({ element }) => element),
       make("div", { class: "buttons" }, this.apply, this.undo, this.outcome), this.rest, this.conflict);
-    this.body.replaceChildren(form, ...(this.background ? [this.capturing()] : []));
+    const { camera } = this.upstream;
+    this.capture?.close();
+    this.capture = this.background && new Capture(camera, camera ? advice(this.base.thing, camera.name) : "", {
+      collected: () => this.listBackgrounds(), use: (id) => { this.background.choose(`id:${id}`); this.changed(); this.send(); },
+    });
+    this.body.replaceChildren(form, ...(this.capture ? [this.capture.element] : []));
     this.changed();
   }
 
@@ -174,7 +179,7 @@ export class Setup {
     const { spec } = thing;
     const path = regionPath(thing);
     this.region = path ? new RegionField(path, on) : null;
-    const prepared = thing.kind === "Pipeline" && spec.type === "Processing";
+    const prepared = prepares(thing);
     this.background = path ? new BackgroundField(prepared ? "processing.background" : "background", on) : null;
     const found = [this.region, this.background];
     if (prepared) {
@@ -250,9 +255,8 @@ export class Setup {
       }
       try {
         const found = await read(this.place);
-        const theirs = differences(this.base.thing.spec, found.thing.spec);
-        if (theirs.length || tries === MOST_TRIES) {
-          this.disagree(found, theirs, edits);
+        if (differences(this.base.thing.spec, found.thing.spec).length || tries === MOST_TRIES) {
+          this.disagree(found, edits);
           return;
         }
         this.base = found;
@@ -282,21 +286,12 @@ export class Setup {
   }
 
   /** Somebody else was faster: show both, and let the person choose. */
-  disagree(found, theirs, edits) {
+  disagree(found, edits) {
     say(this.outcome, "");
-    const field = (path) => this.fields.find((one) => path === one.path || path.startsWith(`${one.path}.`));
-    const paths = [...new Set([...theirs.map(([path]) => field(path)?.path ?? path), ...Object.keys(edits)])];
-    const row = (path) => {
-      const one = field(path);
-      const show = (spec) => (one ? one.write(one.of(spec)) : written(at(spec, path)));
-      const mine = path in edits ? one.write(edits[path]) : "as it is now";
-      return make("tr", {}, make("th", { scope: "row" }, one?.label ?? path), make("td", {}, show(this.base.thing.spec)), make("td", {}, show(found.thing.spec)), make("td", {}, mine));
-    };
-    const head = ["", "was", "now", "yours"].map((text) => make("th", { scope: "col" }, text));
     const take = make("button", { type: "button", click: () => this.take(found) }, "Take theirs");
     const keep = make("button", { type: "button", click: () => { this.base = found; this.send(); } }, "Apply mine");
     this.conflict.replaceChildren(make("p", {}, "This stream was changed meanwhile, so nothing of yours was applied."),
-      make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...paths.map(row))), make("div", { class: "buttons" }, take, keep));
+      comparison(this.fields, this.base.thing.spec, found.thing.spec, edits), make("div", { class: "buttons" }, take, keep));
     this.conflict.hidden = false;
     take.focus();
   }
@@ -376,71 +371,4 @@ export class Setup {
       this.background.complain(error.message);
     }
   }
-
-  /** The part that collects one. */
-  capturing() {
-    const frames = make("input", { type: "number", min: 1, step: 1, value: String(FRAMES) });
-    const progress = make("progress", { "aria-label": "Collecting", hidden: true });
-    const said = make("output", { class: "caption", "aria-live": "polite" });
-    const use = make("button", { type: "button", hidden: true }, "Use it");
-    const start = make("button", { type: "submit" }, "Capture background");
-    const camera = this.upstream.camera?.name;
-    start.disabled = !camera;
-    const caption = make("p", { class: "caption" }, camera ? this.advice(camera) : "What this stream reads is no camera of this installation: there is no background to capture.");
-    const run = async (event) => {
-      event.preventDefault();
-      const count = frames.valueAsNumber;
-      const began = performance.now();
-      const tell = () => say(said, `Waiting for ${count} frames of ${camera}: ${span((performance.now() - began) / 1000)} of at most ${TIMEOUT_S} s`);
-      start.disabled = use.hidden = true;
-      progress.hidden = false;
-      tell();
-      this.counting = setInterval(tell, 500);
-      try {
-        const id = await collect(this.upstream.camera.place, count, TIMEOUT_S);
-        say(said, `Collected ${id}`);
-        use.hidden = this.readOnly;
-        use.onclick = () => { this.background.choose(`id:${id}`); this.changed(); this.send(); };
-        await this.listBackgrounds();
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        say(said, `No background: ${error.message}`);
-      } finally {
-        clearInterval(this.counting);
-        progress.hidden = true;
-        start.disabled = false;
-      }
-    };
-    return make("form", { class: "capture", noValidate: true, submit: run }, make("label", { class: "choice short" }, make("span", {}, "Frames"), frames), start, use, progress, said, caption);
-  }
-
-  /** What to see to before a background is captured. */
-  advice(camera) {
-    const { spec } = this.base.thing;
-    if (this.kind !== "camera") return `The mean of the next frames of camera ${camera}, without beam.`;
-    const first = [spec.background ? "switch its background off" : "", spec.geometry.regionOfInterest ? "clear the region of interest" : ""].filter(Boolean);
-    return `The mean of the next frames, without beam.${first.length ? ` To use it for the camera itself, first ${first.join(" and ")}: it must be of the whole image as it comes.` : ""}`;
-  }
-}
-
-/** What a pipeline reads: the size of those images, and the camera that they come from. */
-async function upstreamOf(thing) {
-  if (thing.kind === "Camera") return { image: null, camera: { name: thing.metadata.name, place: placeOf("Camera", thing.metadata.namespace, thing.metadata.name) } };
-  let image = null;
-  let step = thing;
-  for (let steps = 0; steps < MOST_STEPS; steps++) {
-    const { camera, pipeline } = step.spec.input ?? {};
-    const name = (camera ?? pipeline)?.name;
-    if (!name) break;
-    const place = placeOf(camera ? "Camera" : "Pipeline", step.metadata.namespace, name);
-    try {
-      step = (await read(place)).thing;
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      break; // that it is missing is told by a condition
-    }
-    image ??= step.status?.image ?? null;
-    if (camera) return { image, camera: { name, place } };
-  }
-  return { image, camera: null };
 }
