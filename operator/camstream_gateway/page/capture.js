@@ -10,19 +10,18 @@ const TIMEOUT_S = 60;
 export class Capture {
   /**
    * @param camera {name, place} that is asked for its frames, or null
-   * @param advice in words, what to see to before
    * @param on {collected(): a background is there; use(id): it shall be subtracted}
    */
-  constructor(camera, advice, on) {
+  constructor(camera, on) {
     Object.assign(this, { camera, on });
     this.frames = make("input", { type: "number", min: 1, step: 1, value: String(FRAMES) });
     this.progress = make("progress", { "aria-label": "Collecting", hidden: true });
     this.said = make("output", { class: "caption", "aria-live": "polite" });
     this.use = make("button", { type: "button", hidden: true, click: () => on.use(this.id) }, "Use it");
     this.start = make("button", { type: "submit", disabled: !camera }, "Capture background");
-    const caption = make("p", { class: "caption" }, camera ? advice : "What this stream reads is no camera that is known here: there is no background to capture.");
+    this.caption = make("p", { class: "caption" });
     this.element = make("form", { class: "capture", noValidate: true, submit: (event) => { event.preventDefault(); this.run(); } },
-      make("label", { class: "choice short" }, make("span", {}, "Frames"), this.frames), this.start, this.use, this.progress, this.said, caption);
+      make("label", { class: "choice short" }, make("span", {}, "Frames"), this.frames), this.start, this.use, this.progress, this.said, this.caption);
   }
 
   /** Collect one. Nobody tells how many frames have come, so the time is told. */
@@ -50,14 +49,18 @@ export class Capture {
     }
   }
 
+  /** Say what to see to before a background of this stream is captured. */
+  advise(thing) {
+    say(this.caption, this.camera ? advice(thing, this.camera.name) : "What this stream reads is no camera that is known here: there is no background to capture.");
+  }
+
   close() {
     clearInterval(this.clock);
     this.clock = null;
   }
 }
 
-/** What to see to before a background is captured. */
-export function advice(thing, camera) {
+function advice(thing, camera) {
   if (thing.kind !== "Camera") return `The mean of the next frames of camera ${camera}, without beam.`;
   const first = [thing.spec.background ? "switch its background off" : "", thing.spec.geometry?.regionOfInterest ? "clear the region of interest" : ""].filter(Boolean);
   return `The mean of the next frames, without beam.${first.length ? ` To use it for the camera itself, first ${first.join(" and ")}: it must be of the whole image as it comes.` : ""}`;

@@ -3,7 +3,7 @@
 // What is typed is sent as one change when it is applied, on the condition that the object is as it was read.
 
 import { backgrounds, patch, placeOf, read, Refusal } from "./api.js";
-import { advice, Capture } from "./capture.js";
+import { Capture } from "./capture.js";
 import { differences, patchOf } from "./changes.js";
 import { applied, Conditions } from "./conditions.js";
 import { comparison } from "./conflict.js";
@@ -128,6 +128,7 @@ export class Setup {
     this.base = found;
     if (first || found.writable === this.readOnly) this.build();
     for (const field of this.fields) field.show(field.of(found.thing.spec));
+    this.capture?.advise(found.thing);
     this.clean();
     this.listBackgrounds();
     this.changed();
@@ -155,9 +156,8 @@ export class Setup {
     this.rest = make("p", { class: "wrong", role: "alert", hidden: true });
     const form = make("form", { noValidate: true, submit: (event) => { event.preventDefault(); this.send(); } }, ...this.fields.map(({ element }) => element),
       make("div", { class: "buttons" }, this.apply, this.undo, this.outcome), this.rest, this.conflict);
-    const { camera } = this.upstream;
     this.capture?.close();
-    this.capture = this.background && new Capture(camera, camera ? advice(this.base.thing, camera.name) : "", {
+    this.capture = this.background && new Capture(this.upstream.camera, {
       collected: () => this.listBackgrounds(), use: (id) => { this.background.choose(`id:${id}`); this.changed(); this.send(); },
     });
     this.body.replaceChildren(form, ...(this.capture ? [this.capture.element] : []));
