@@ -79,7 +79,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         rest.add_argument(
             f"--{kind}-port", type=int, default=port, metavar="PORT", help=f"of the {kind} API; 0 for any free one (default: {port})"
         )
-    rest.add_argument("--no-rest", action="store_true", help="serve no REST interface")
+    rest.add_argument("--no-rest", action="store_true", help="serve no REST interface, and let nobody change anything by the page's port")
     rest.add_argument(
         "--keep", type=Path, metavar="DIR", help="keep what clients save here, for the next run (default: until this run ends)"
     )
@@ -164,6 +164,7 @@ def _gateway_options(args: argparse.Namespace, host: str) -> Options:
         scripts=args.scripts.expanduser(),
         tokens=args.tokens,
         allow_pickle=args.allow_pickle,
+        read_only=args.no_rest,
     )
 
 

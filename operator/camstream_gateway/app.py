@@ -25,9 +25,10 @@ from camstream_gateway.backgrounds import Backgrounds
 from camstream_gateway.cam_server.application import camera_api, pipeline_api
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.cluster_store import ClusterStore
-from camstream_gateway.metrics import Metrics
+from camstream_gateway.metrics import CAMERAS, PAGE, PIPELINES, Metrics
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.mirrored_objects import MirroredObjects
+from camstream_gateway.native.application import Native
 from camstream_gateway.objects import Board, LocalObjects, Objects
 from camstream_gateway.records import Records
 from camstream_gateway.routes import Gateway
@@ -46,8 +47,6 @@ EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - the person who starts it s
 ASK_S: Final = 3.0
 """How long a worker may take for an answer."""
 SHUTDOWN_S: Final = 1.0
-
-PAGE, CAMERAS, PIPELINES = "page", "cameras", "pipelines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +82,16 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
         store = LocalStore(args.run) if args.run else await ClusterStore.connect(args.home, tuple(args.namespace), args.kubeconfig)
         mirror = Mirror(await stack.enter_async_context(store))
         watchers.append(mirror.follow())
+        metrics = Metrics()
+        service = Service(mirror, http, Backgrounds(args.backgrounds), ScriptFolder(args.scripts), records, args.allow_pickle)
         if args.page_port is not None:
-            page = Gateway(board, subscriptions, http, Metrics(), args.backgrounds)
-            doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, tokens)))
+            page = Gateway(board, subscriptions, http, metrics, args.backgrounds)
+            doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, tokens, Native(service, args.read_only))))
             objects: Objects = LocalObjects(args.run / STATE_FILE) if args.run else MirroredObjects(mirror)
             watchers.append(_watch(objects, board, subscriptions))
         if args.cameras_port is not None or args.pipelines_port is not None:
-            service = Service(mirror, http, Backgrounds(args.backgrounds), ScriptFolder(args.scripts), records, args.allow_pickle)
             apis = ((CAMERAS, args.cameras_port, camera_api), (PIPELINES, args.pipelines_port, pipeline_api))
-            doors += [Door(name, port, partial(api, service, args.host, tokens)) for name, port, api in apis if port is not None]
+            doors += [Door(name, port, partial(api, service, args.host, tokens, metrics)) for name, port, api in apis if port is not None]
         tasks = [asyncio.create_task(watcher) for watcher in watchers]
         stack.push_async_callback(_cancel, tasks)
         open_doors, problems = {}, {}
@@ -170,7 +170,8 @@ def arguments() -> argparse.Namespace:
         "--kubeconfig", default=os.environ.get("KUBECONFIG"), metavar="FILE", help="default: $KUBECONFIG, or this pod's account"
     )
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
-    parser.add_argument("--page-port", type=int, metavar="PORT", help="of the live page")
+    parser.add_argument("--page-port", type=int, metavar="PORT", help="of the live page, and of the API beside it")
+    parser.add_argument("--read-only", action="store_true", help="let nobody change objects by the API beside the page")
     parser.add_argument("--cameras-port", type=int, metavar="PORT", help="of the camera API")
     parser.add_argument("--pipelines-port", type=int, metavar="PORT", help="of the pipeline API")
     parser.add_argument("--backgrounds", type=Path, default=Path("backgrounds"), metavar="DIR", help="folder of backgrounds")

@@ -13,9 +13,21 @@ from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import ValidationError
 
 from camstream.names import API_VERSION, HTTP_PORT
+from camstream.spec.base import problems
 from camstream.spec.key import Key
-from camstream.spec.objects import Camera, Pipeline
-from camstream_gateway.store import REQUEST_S, Held, Refused, Seen, Streaming, Unavailable
+from camstream.spec.objects import Camera, Pipeline, etag
+from camstream_gateway.store import (
+    REQUEST_S,
+    AlreadyThere,
+    Changed,
+    Forbidden,
+    Held,
+    NotFound,
+    Refused,
+    Seen,
+    Streaming,
+    Unavailable,
+)
 
 KINDS: Final[tuple[type[Camera] | type[Pipeline], ...]] = (Camera, Pipeline)
 
@@ -30,7 +42,8 @@ CONFLICTS: Final = 5
 LOG_LINES: Final = 100
 CLOSE_S: Final = 0.1
 
-GONE, CONFLICT, NOT_FOUND = 410, 409, 404
+CONFLICT, NOT_FOUND, FORBIDDEN, TOO_MANY = 409, 404, 403, 429
+SERVER_ERRORS: Final = range(500, 600)
 
 Body = dict[str, Any]
 
@@ -72,22 +85,68 @@ class ClusterStore:
 
     async def apply(self, thing: Streaming) -> Streaming:
         for _ in range(CONFLICTS):
-            where = _path(thing.kind, thing.metadata.namespace, thing.name)
-            status, found = await self._ask("GET", where)
-            if status == NOT_FOUND:
-                status, told = await self._ask("POST", _path(thing.kind, thing.metadata.namespace), _fresh(thing))
-            else:
-                status, told = await self._ask("PUT", where, _edited(found, thing))
-            if status < 300:
-                return type(thing).model_validate(told)
-            if status != CONFLICT:
-                raise Refused(str(told.get("message") or told))
-        raise Refused(f"{Key.of(thing)}: others changed it {CONFLICTS} times meanwhile; try again")
+            found = await self._find(Key.of(thing))
+            if stored := await (self._post(thing) if found is None else self._put(thing, found, thing.metadata.annotations)):
+                return stored
+        raise _busy(thing)
 
-    async def delete(self, key: Key) -> None:
+    async def read(self, key: Key) -> Streaming | None:
+        found = await self._find(key)
+        return None if found is None else _valid(found)
+
+    async def create(self, thing: Streaming) -> Streaming:
+        stored = await self._post(thing)
+        if stored is None:
+            raise AlreadyThere(f"{Key.of(thing)} is there already; replace it, or choose another name")
+        return stored
+
+    async def replace(self, thing: Streaming, tag: str) -> Streaming:
+        for _ in range(CONFLICTS):
+            found = await self._find(Key.of(thing))
+            if found is None or etag(_valid(found)) != tag:
+                raise Changed(f"{Key.of(thing)} is not as it was read; read it again")
+            # What else may have changed since, and made the version another one, is the status.
+            if stored := await self._put(thing, found, thing.metadata.annotations, thing.metadata.labels):
+                return stored
+        raise _busy(thing)
+
+    async def delete(self, key: Key) -> bool:
+        self._check(key.namespace)
         status, told = await self._ask("DELETE", _path(key.kind, key.namespace, key.name))
         if status >= 300 and status != NOT_FOUND:
-            raise Refused(str(told.get("message") or told))
+            raise _refusal(status, told)
+        return status != NOT_FOUND
+
+    async def _find(self, key: Key) -> Body | None:
+        """What is stored; None: nothing."""
+        self._check(key.namespace)
+        status, found = await self._ask("GET", _path(key.kind, key.namespace, key.name))
+        if status >= 300 and status != NOT_FOUND:
+            raise _refusal(status, found)
+        return None if status == NOT_FOUND else found
+
+    async def _post(self, thing: Streaming) -> Streaming | None:
+        """Make an object; None: it is there already."""
+        self._check(thing.metadata.namespace)
+        status, told = await self._ask("POST", _path(thing.kind, thing.metadata.namespace), _fresh(thing))
+        return _stored(thing, status, told, CONFLICT)
+
+    async def _put(self, thing: Streaming, found: Body, annotations: Body, labels: Body | None = None) -> Streaming | None:
+        """What is stored, with our spec and annotations, and whatever else it has; None: it is another one meanwhile.
+
+        :param labels: that it shall have; None: those that it has
+        """
+        metadata = found["metadata"] | {"annotations": annotations} | ({} if labels is None else {"labels": labels})
+        document = found | {"metadata": metadata, "spec": thing.spec.to_dict()}
+        status, told = await self._ask("PUT", _path(thing.kind, thing.metadata.namespace, thing.name), document)
+        return _stored(thing, status, told, CONFLICT, NOT_FOUND)
+
+    def _check(self, namespace: str) -> None:
+        """:raises Forbidden: if this gateway does not look at a namespace: what it wrote there nobody would see here"""
+        if self._namespaces and namespace not in self._namespaces:
+            raise Forbidden(
+                f"this gateway looks at the namespaces {', '.join(self._namespaces)} only, not at {namespace!r}; choose one of them"
+            )
 
     async def logs(self, key: Key) -> list[str]:
         _, found = await self._ask("GET", _path(key.kind, key.namespace, key.name))
@@ -181,9 +240,39 @@ def _fresh(thing: Streaming) -> Body:
     return {"apiVersion": API_VERSION, "kind": thing.kind, "metadata": metadata, "spec": thing.spec.to_dict()}
 
 
-def _edited(found: Body, thing: Streaming) -> Body:
-    """What is stored, with our spec and annotations; labels and whatever else it has stay."""
-    return found | {"metadata": found["metadata"] | {"annotations": thing.metadata.annotations}, "spec": thing.spec.to_dict()}
+def _stored(thing: Streaming, status: int, told: Body, *others: int) -> Streaming | None:
+    """What the API server has stored; None: somebody else was faster.
+
+    :param others: status codes that say so
+    :raises Refused: if it refuses
+    """
+    if status in others:
+        return None
+    if status >= 300:
+        raise _refusal(status, told)
+    return type(thing).model_validate(told)
+
+
+def _valid(found: Body) -> Streaming:
+    """:raises Refused: if this version cannot read what is stored"""
+    kind = next(known for known in KINDS if known.__name__ == found["kind"])
+    try:
+        return kind.model_validate(found)
+    except ValidationError as error:
+        name = f"{found['kind'].lower()}/{found['metadata']['name']}"
+        raise Refused(f"{name} is stored in a form that is not valid here: {'; '.join(problems(error))}; correct it by kubectl") from error
+
+
+def _refusal(status: int, told: Body) -> Refused | Unavailable:
+    """What the API server says, in its words."""
+    message = str(told.get("message") or told)
+    if status in (TOO_MANY, *SERVER_ERRORS):
+        return Unavailable(f"the API server is not ready to answer: {message}; try again")
+    return {FORBIDDEN: Forbidden, NOT_FOUND: NotFound}.get(status, Refused)(message)
+
+
+def _busy(thing: Streaming) -> Changed:
+    return Changed(f"{Key.of(thing)}: others changed it {CONFLICTS} times meanwhile; try again")
 
 
 def _seen(document: Body, deleted: bool = False) -> Seen | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -19,17 +19,20 @@ PREFIX: Final = "camstream_gateway"
 WAIT_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 OTHER: Final = "other"
 
+PAGE, CAMERAS, PIPELINES = "page", "cameras", "pipelines"
+"""The doors: what is served, each at a port of its own."""
+
 
 class Metrics:
     """All metrics of one gateway, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(f"{PREFIX}_requests_total", "Requests answered", ["route", "code"], registry=self.registry)
+        self._requests = Counter(f"{PREFIX}_requests_total", "Requests answered", ["door", "route", "code"], registry=self.registry)
         self._waits = Histogram(
             f"{PREFIX}_request_seconds",
             "Time that a request waited for its answer; those that go on as a WebSocket are not counted",
-            ["route"],
+            ["door", "route"],
             buckets=WAIT_BUCKETS,
             registry=self.registry,
         )
@@ -43,21 +46,28 @@ class Metrics:
         """
         self.registry.register(_Figures(viewers, store))
 
-    @web.middleware
-    async def count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Around every request."""
-        started, route, code = time.monotonic(), _route(request), HTTPStatus.INTERNAL_SERVER_ERROR.value
-        try:
-            response = await handler(request)
-            code = response.status
-        except web.HTTPException as error:
-            code = error.status
-            raise
-        finally:
-            self._requests.labels(route, str(code)).inc()
-            if code != HTTPStatus.SWITCHING_PROTOCOLS:
-                self._waits.labels(route).observe(time.monotonic() - started)
-        return response
+    def count(self, door: str) -> Middleware:
+        """A middleware around every request.
+
+        :param door: what is served at this port: ``page``, ``cameras``, ``pipelines``
+        """
+
+        @web.middleware
+        async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+            started, route, code = time.monotonic(), _route(request), HTTPStatus.INTERNAL_SERVER_ERROR.value
+            try:
+                response = await handler(request)
+                code = response.status
+            except web.HTTPException as error:
+                code = error.status
+                raise
+            finally:
+                self._requests.labels(door, route, str(code)).inc()
+                if code != HTTPStatus.SWITCHING_PROTOCOLS:
+                    self._waits.labels(door, route).observe(time.monotonic() - started)
+            return response
+
+        return middleware
 
     async def text(self, _: web.Request) -> web.Response:
         """``/metrics``"""

@@ -1,17 +1,18 @@
 """Everything that the store holds, as it was last told: lists and looks cost nothing, and waiting is waiting for news."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from camstream.spec.key import Key
-from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.objects import Camera, Pipeline, etag
 from camstream.spec.status import ExitStatus
-from camstream_gateway.store import Held, ObjectStore, Streaming, Unavailable
+from camstream_gateway.store import Changed, Held, NotFound, ObjectStore, Streaming, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 AGAIN_S: Final = 0.5
 """Pause before the store is asked again that could not be reached."""
+
+EDITS: Final = 5
+"""How often an edit is tried that somebody else was faster with."""
 
 MOST_GONE: Final = 256
 """Objects that are gone and of which it is still known how their workers ended."""
@@ -97,23 +101,60 @@ class Mirror:
         :raises Refused: if it cannot be as asked
         :raises Unavailable: if the store cannot be reached
         """
+        await self._written(thing, self.store.apply(thing))
+
+    async def create(self, thing: Streaming) -> Streaming:
+        """Make an object that is not there yet, and know it at once.
+
+        :returns: as it is kept
+        :raises AlreadyThere: if it is there
+        :raises Refused: if it cannot be as asked
+        :raises Unavailable: if the store cannot be reached
+        """
+        return await self._written(thing, self.store.create(thing))
+
+    async def edit(self, key: Key, change: Callable[[Streaming], Streaming]) -> Streaming:
+        """Change an object as it is kept now, and know it at once. An edit that somebody makes meanwhile is not lost.
+
+        :param change: from the object to what it shall be; called again with the newer one where somebody else was faster
+        :returns: as it is kept, with its status
+        :raises NotFound: if it is not there
+        :raises Refused: if it cannot be as asked
+        :raises Unavailable: if the store cannot be reached
+        """
+        for _ in range(EDITS):
+            found = await self.store.read(key)
+            if found is None:
+                raise NotFound(f"there is no {key}")
+            wanted = change(found)
+            with contextlib.suppress(Changed):
+                return await self._written(wanted, self.store.replace(wanted, etag(found)))
+        raise Changed(f"{key}: others changed it {EDITS} times meanwhile; try again")
+
+    async def _written(self, thing: Streaming, writing: Awaitable[Streaming]) -> Streaming:
         edit = _Edit(thing)
         self._edits.append(edit)
         try:
-            stored = await self.store.apply(thing)
+            stored = await writing
         finally:
             self._edits.remove(edit)
+        key = Key.of(stored)
+        old = self._held.get(key)
+        if old is not None:
+            stored = stored.model_copy(update={"status": old.thing.status})
         if not edit.told:
             # The news of it are still on their way.
-            key = Key.of(stored)
-            old = self._held.get(key)
-            status = {"status": old.thing.status} if old else {}
-            self._put(key, Held(stored.model_copy(update=status), old.http_address if old else None))
+            self._put(key, Held(stored, old.http_address if old else None))
+        return stored
 
-    async def delete(self, key: Key) -> None:
-        """:raises Unavailable: if the store cannot be reached"""
-        await self.store.delete(key)
+    async def delete(self, key: Key) -> bool:
+        """
+        :returns: whether it was there
+        :raises Unavailable: if the store cannot be reached
+        """
+        was_there = await self.store.delete(key)
         self._put(key, None)
+        return was_there
 
     async def wait(self, condition: Callable[[], T | None], timeout_s: float) -> T | None:
         """What a condition gives as soon as it gives something; None after this time."""

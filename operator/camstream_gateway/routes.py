@@ -12,7 +12,9 @@ import aiohttp
 from aiohttp import web
 
 from camstream.spec.fields import OutputMode
-from camstream_gateway.metrics import Metrics
+from camstream_gateway.metrics import PAGE, Metrics
+from camstream_gateway.native.application import Native
+from camstream_gateway.native.replies import errors_as_json
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
 from camstream_gateway.security import Tokens, ask_for, guard, set_headers
@@ -48,7 +50,7 @@ class Preview:
 
 
 class Gateway:
-    """The HTTP side. Only reads: nothing that is asked here changes a stream."""
+    """The HTTP side of the page. Only reads; what changes streams is in the API beside it."""
 
     def __init__(
         self, board: Board, subscriptions: Subscriptions, http: aiohttp.ClientSession, metrics: Metrics, store: Path | None = None
@@ -58,12 +60,13 @@ class Gateway:
         self._previews: dict[StreamKey, Preview] = {}
         metrics.watch(lambda: len(self._sockets), store)
 
-    def application(self, host: str, tokens: Tokens | None = None) -> web.Application:
+    def application(self, host: str, tokens: Tokens | None, native: Native) -> web.Application:
         """
         :param host: where it is served
         :param tokens: who looks must have one of them; None: everybody may
+        :param native: the API that is served beside the page
         """
-        app = web.Application(middlewares=[self._metrics.count, guard(host), ask_for(tokens)])
+        app = web.Application(middlewares=[self._metrics.count(PAGE), errors_as_json, guard(host), ask_for(tokens)])
         app.on_response_prepare.append(set_headers)
         app.on_shutdown.append(self._close)
         app.add_routes(
@@ -75,6 +78,7 @@ class Gateway:
                 web.get("/metrics", self._metrics.text),
                 web.get("/api/streams", self._list),
                 web.get("/api/streams/{kind}/{namespace}/{name}/preview.png", self._preview),
+                *native.routes(),
                 web.get("/ws/streams", self._watch),
                 web.get("/ws/streams/{kind}/{namespace}/{name}", self._look),
             ]

@@ -65,7 +65,7 @@ def ask_for(tokens: Tokens | None) -> Middleware:
         if tokens is None or request.path in OPEN_PATHS or has_token(request.headers.get(hdrs.AUTHORIZATION, ""), tokens):
             return await handler(request)
         headers = {hdrs.WWW_AUTHENTICATE: 'Basic realm="camstream"'}
-        return web.Response(status=401, headers=headers, text="a token is needed: as `Authorization: Bearer TOKEN`, or as password\n")
+        raise web.HTTPUnauthorized(headers=headers, text="a token is needed: as `Authorization: Bearer TOKEN`, or as password\n")
 
     return middleware
 
@@ -97,7 +97,7 @@ def guard(host: str) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = refuse(request.headers.get(hdrs.ORIGIN), request.headers.get(hdrs.HOST, ""), names)
         if refusal:
-            return web.Response(status=403, text=f"{refusal}\n")
+            raise web.HTTPForbidden(text=f"{refusal}\n")
         return await handler(request)
 
     return middleware

@@ -1,4 +1,4 @@
-"""The one interface to objects, wherever they are kept. Local mode's form is here; a cluster's will stand beside it."""
+"""The one interface to objects, wherever they are kept. Local mode's form is here; a cluster's stands beside it."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
 import aiohttp
+from aiohttp import hdrs
 
 from camstream.errors import CamstreamError
 from camstream.spec.control import SOCKET_FILE
@@ -24,6 +25,22 @@ Streaming = Camera | Pipeline
 
 class Refused(CamstreamError):  # noqa: N818
     """An object cannot be made, changed or deleted as asked."""
+
+
+class NotFound(Refused):
+    """There is no such object, or no such namespace."""
+
+
+class AlreadyThere(Refused):
+    """An object of this name is to be made, and there is one."""
+
+
+class Changed(Refused):
+    """An object is not any more as it was read."""
+
+
+class Forbidden(Refused):
+    """Whoever keeps the objects does not let this process do it."""
 
 
 class Unavailable(CamstreamError):  # noqa: N818
@@ -66,9 +83,35 @@ class ObjectStore(Protocol):
         :raises Unavailable: if nobody answers
         """
 
-    async def delete(self, key: Key) -> None:
+    async def read(self, key: Key) -> Streaming | None:
+        """An object as it is kept now; None: there is none.
+
+        :raises Unavailable: if nobody answers
+        """
+
+    async def create(self, thing: Streaming) -> Streaming:
+        """Make an object that is not there yet.
+
+        :returns: as it is kept
+        :raises AlreadyThere: if it is there
+        :raises Refused: if it cannot be as asked; the message says why
+        :raises Unavailable: if nobody answers
+        """
+
+    async def replace(self, thing: Streaming, tag: str) -> Streaming:
+        """Replace metadata and spec of an object, unless somebody changed it since it was read.
+
+        :param tag: :func:`~camstream.spec.objects.etag` of the object as it was read
+        :returns: as it is kept
+        :raises Changed: if it is another one now, or gone
+        :raises Refused: if it cannot be as asked; the message says why
+        :raises Unavailable: if nobody answers
+        """
+
+    async def delete(self, key: Key) -> bool:
         """Delete an object. One that is not there is deleted already.
 
+        :returns: whether it was there
         :raises Unavailable: if nobody answers
         """
 
@@ -102,11 +145,33 @@ class LocalStore:
         os.close(self._folder)
 
     async def apply(self, thing: Streaming) -> Streaming:
-        await self._ask("PUT", "/objects", json=thing.model_dump(mode="json", by_alias=True, exclude={"status"}))
-        return thing
+        return await self._put(thing, {})
 
-    async def delete(self, key: Key) -> None:
-        await self._ask("DELETE", f"/objects/{'/'.join(key)}")
+    async def read(self, key: Key) -> Streaming | None:
+        try:
+            return _streaming(await self._ask("GET", f"/objects/{'/'.join(key)}"))
+        except NotFound:
+            return None
+
+    async def create(self, thing: Streaming) -> Streaming:
+        try:
+            return await self._put(thing, {hdrs.IF_NONE_MATCH: "*"})
+        except Changed as error:
+            raise AlreadyThere(str(error)) from error
+
+    async def replace(self, thing: Streaming, tag: str) -> Streaming:
+        return await self._put(thing, {hdrs.IF_MATCH: f'"{tag}"'})
+
+    async def _put(self, thing: Streaming, headers: dict[str, str]) -> Streaming:
+        document = thing.model_dump(mode="json", by_alias=True, exclude={"status"})
+        return _streaming(await self._ask("PUT", "/objects", json=document, headers=headers))
+
+    async def delete(self, key: Key) -> bool:
+        try:
+            await self._ask("DELETE", f"/objects/{'/'.join(key)}")
+        except NotFound:
+            return False
+        return True
 
     async def logs(self, key: Key) -> list[str]:
         return list((await self._ask("GET", f"/logs/{'/'.join(key)}"))["lines"])
@@ -127,10 +192,8 @@ class LocalStore:
                 told: dict[str, Any] = await answer.json()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unavailable(f"`camstream run` did not answer within {REQUEST_S:.0f} s: {error}") from error
-        if answer.status == 404 and method == "DELETE":
-            return {}
         if answer.status >= 400:
-            raise Refused(str(told["message"]))
+            raise {404: NotFound, 412: Changed}.get(answer.status, Refused)(str(told["message"]))
         return told
 
 
@@ -139,6 +202,11 @@ def _event(told: dict[str, Any]) -> Seen | None:
         return Seen(Key(*told["deleted"]), None)
     if "object" not in told:
         return None
-    thing = parse_object(told["object"])
-    assert not isinstance(thing, Background)  # noqa: S101 - the supervisor has none
+    thing = _streaming(told["object"])
     return Seen(Key.of(thing), Held(thing, told["http"]))
+
+
+def _streaming(document: dict[str, Any]) -> Streaming:
+    thing = parse_object(document)
+    assert not isinstance(thing, Background)  # noqa: S101 - the supervisor has none
+    return thing

@@ -1,4 +1,4 @@
-"""The gateway as a process on a real API server: the page's list and cam_server's REST interface."""
+"""The gateway as a process on a real API server: the page's list, its own API, and cam_server's REST interface."""
 
 import json
 import subprocess
@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cam_server_client import CamClient, PipelineClient
+from native_api import NativeApi
+from open_api import matches
 from operators import SIMULATION, Cluster, converge, reads
 from waiting import wait_for
+
+from camstream.names import WAKE
 
 
 @contextmanager
@@ -67,3 +71,88 @@ def test_clients_of_cam_server_make_and_change_objects_of_the_cluster(cluster: C
         assert pipeline["spec"]["processing"]["threshold"] == 7
         pipelines.delete_pipeline_config("fit")
         assert cluster.list("Pipeline", "rest") == []
+
+
+def test_own_api_reads_and_changes_objects_of_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.make_namespace("native")
+    lifecycle = {"lifecycle": {"mode": "OnDemand"}}
+    with running_gateway(cluster, tmp_path, "--home", "native", "--namespace", "native") as doors:
+        api = NativeApi(doors["page"])
+        document = api.ask("GET", "/api/openapi.json").body
+        for kind, plural, spec in (("Camera", "cameras", SIMULATION | lifecycle), ("Pipeline", "pipelines", reads("one") | lifecycle)):
+            every, one = f"/api/v1/{plural}", f"/api/v1/{plural}/native/one"
+            thing = {"apiVersion": "camstream.dev/v1alpha1", "kind": kind, "metadata": {"name": "one"}, "spec": spec}
+            made = api.ask("POST", every, thing)
+            assert (made.status, made.headers["Location"]) == (201, one)
+            assert cluster.get(kind, "native", "one")["metadata"]["uid"] == made.body["metadata"]["uid"]
+            assert (api.ask("POST", every, thing).status, api.ask("POST", every, thing).code) == (409, "Conflict")
+            found = api.ask("GET", one)
+            assert (found.tag, found.body["spec"]) == (made.tag, spec)
+            matches(found.body, {"$ref": f"#/components/schemas/{kind}"}, document)
+            assert [item["metadata"]["name"] for item in api.ask("GET", every).body["items"]] == ["one"]
+            # What the operator writes makes no new version of it.
+            cluster.edit(kind, "native", "one", {"status": {"phase": "Starting"}}, subresource="status")
+            wait_for("status is seen", lambda: api.ask("GET", one).body["status"]["phase"] == "Starting")  # noqa: B023
+            replaced = api.ask("PUT", one, found.body | {"spec": spec | {"groups": ["a"]}}, If_Match=found.tag)
+            assert (replaced.status, replaced.body["status"]["phase"]) == (200, "Starting")
+            assert cluster.get(kind, "native", "one")["spec"]["groups"] == ["a"]
+            change = {"spec": {"groups": None}, "metadata": {"labels": {"team": "laser"}}}
+            patched = api.ask("PATCH", one, change, If_Match=replaced.tag)
+            assert patched.status == 200
+            stored = cluster.get(kind, "native", "one")
+            assert (stored["spec"].get("groups", []), stored["metadata"]["labels"]) == ([], {"team": "laser"})
+            assert api.ask("PATCH", one, {"metadata": {"labels": {"team": None}}}).status == 200
+            assert not cluster.get(kind, "native", "one")["metadata"].get("labels")
+            assert api.ask("POST", f"{one}/wake", {}).status == 202
+            assert cluster.get(kind, "native", "one")["metadata"]["annotations"][WAKE] > "20"
+            assert api.ask("DELETE", one).status == 204
+            assert cluster.find(kind, "native", "one") is None
+            assert api.ask("DELETE", one).code == "NotFound"
+
+
+def test_edit_by_the_own_api_loses_nobody_elses(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.make_namespace("edits")
+    cluster.create("Camera", "edits", "gun", SIMULATION)
+    path = "/api/v1/cameras/edits/gun"
+    with running_gateway(cluster, tmp_path, "--home", "edits") as doors:
+        api = NativeApi(doors["page"])
+        old = api.ask("GET", path)
+        cluster.edit("Camera", "edits", "gun", {"spec": {"geometry": {"rotateQuarterTurns": 1}}})
+        for method, body in (("PUT", old.body), ("PATCH", {"spec": {"groups": ["mine"]}})):
+            refused = api.ask(method, path, body, If_Match=old.tag)
+            assert (refused.status, refused.code) == (412, "PreconditionFailed")
+        # Without a version it is an edit of what is stored now, whether the gateway has heard of it or not.
+        merged = api.ask("PATCH", path, {"spec": {"groups": ["mine"]}}).body["spec"]
+        assert (merged["geometry"], merged["groups"]) == ({"rotateQuarterTurns": 1}, ["mine"])
+        cluster.delete("Camera", "edits", "gun")
+        cluster.create("Camera", "edits", "gun", SIMULATION)
+        assert api.ask("PUT", path, old.body, If_Match=old.tag).status == 412, "another camera of that name"
+
+
+def test_own_api_tells_what_the_api_server_refuses(cluster: Cluster, tmp_path: Path) -> None:
+    for namespace in ("told", "elsewhere"):
+        cluster.make_namespace(namespace)
+    cluster.create("Camera", "told", "gun", SIMULATION | {"externalName": "GUN"})
+    cluster.create("Camera", "elsewhere", "gun", SIMULATION)
+    with running_gateway(cluster, tmp_path, "--home", "told") as doors:
+        api = NativeApi(doors["page"])
+        fixed = api.ask("PATCH", "/api/v1/cameras/told/gun", {"spec": {"externalName": "ANOTHER"}})
+        assert (fixed.status, fixed.code) == (422, "Invalid")
+        assert "externalName" in fixed.message
+        nowhere = {
+            "apiVersion": "camstream.dev/v1alpha1",
+            "kind": "Camera",
+            "metadata": {"name": "x", "namespace": "nowhere"},
+            "spec": SIMULATION,
+        }
+        reply = api.ask("POST", "/api/v1/cameras", nowhere)
+        assert (reply.status, reply.code) == (404, "NotFound")
+        assert '"nowhere" not found' in reply.message
+    with running_gateway(cluster, tmp_path, "--home", "told", "--namespace", "told") as doors:
+        api = NativeApi(doors["page"])
+        assert api.ask("GET", "/api/v1/cameras/elsewhere/gun").status == 404
+        for method in ("PATCH", "DELETE"):
+            reply = api.ask(method, "/api/v1/cameras/elsewhere/gun", {})
+            assert (reply.status, reply.code) == (403, "Forbidden")
+            assert "looks at the namespaces told only" in reply.message
+    assert cluster.find("Camera", "elsewhere", "gun") is not None

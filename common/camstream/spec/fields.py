@@ -22,6 +22,17 @@ ObjectName = Annotated[
 ]
 """Name of an object: short enough that what is derived from it still fits in a Kubernetes Service name."""
 
+Namespace = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        min_length=1,
+        max_length=63,
+        json_schema_extra=form("lower-case letters, digits and, between them, dashes"),
+    ),
+]
+"""Name of a namespace, as Kubernetes allows it. It becomes part of paths."""
+
 ExternalName = Annotated[
     str, Field(pattern=r"^[^/\s\x00-\x1f]+$", min_length=1, max_length=128, json_schema_extra=form("no slash and no blank"))
 ]

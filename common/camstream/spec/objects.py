@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from camstream.spec.background import BackgroundSpec
-from camstream.spec.base import Spec
+from camstream.spec.base import Spec, short_hash
 from camstream.spec.camera import CameraSpec
-from camstream.spec.fields import ObjectName
+from camstream.spec.fields import Namespace, ObjectName
 from camstream.spec.pipeline import PipelineSpec
 from camstream.spec.status import BackgroundStatus, CameraStatus, PipelineStatus
 
@@ -18,7 +18,7 @@ class Metadata(Spec):
     model_config = ConfigDict(extra="allow")
 
     name: ObjectName
-    namespace: str = Field(default="default", min_length=1, max_length=63)
+    namespace: Namespace = "default"
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     generation: int | None = None
@@ -84,6 +84,14 @@ KINDS: dict[str, type[Camera] | type[Pipeline] | type[Background]] = {k.__name__
 
 AnyObject = Annotated[Camera | Pipeline | Background, Field(discriminator="kind")]
 Streaming = Camera | Pipeline
+
+
+def etag(thing: Streaming) -> str:
+    """Short name of what people write in an object: it is another one after every edit, and the same whatever its status is."""
+    metadata = thing.metadata
+    written = {"uid": metadata.uid, "labels": metadata.labels, "annotations": metadata.annotations, "spec": thing.spec.to_dict()}
+    return short_hash(written)
+
 
 _any_object: TypeAdapter[Camera | Pipeline | Background] = TypeAdapter(AnyObject)
 

@@ -4,7 +4,9 @@ HTTP on a socket in the folder of the run, which only this user can reach:
 
 .. code-block:: text
 
-    PUT    /objects                           body: a manifest; answers with the object as it is now
+    PUT    /objects                           body: a manifest; answers with the object as it is now. With `If-Match: "ETAG"` only if it
+                                              is still that one, with `If-None-Match: *` only if there is none; 412 otherwise
+    GET    /objects/{kind}/{namespace}/{name} the object as it is wanted, without its status
     DELETE /objects/{kind}/{namespace}/{name}
     GET    /logs/{kind}/{namespace}/{name}    the last lines of its worker
     GET    /watch                             JSON, one per line: {"object", "http"}, {"deleted"} or {"synced": true}
@@ -19,14 +21,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import ValidationError
 
 from camstream.errors import ImmutableField, SpecError
 from camstream.spec.base import problems
 from camstream.spec.control import SOCKET_FILE
 from camstream.spec.key import Key
-from camstream.spec.objects import Background, parse_object
+from camstream.spec.objects import Background, Camera, Pipeline, etag, parse_object
 from camstream_cli.local.desired import Desired
 from camstream_cli.local.logs import last_lines
 from camstream_cli.local.supervisor import Supervisor
@@ -52,6 +54,7 @@ class Control:
         app.add_routes(
             [
                 web.put("/objects", self._apply),
+                web.get("/objects/{kind}/{namespace}/{name}", self._read),
                 web.delete("/objects/{kind}/{namespace}/{name}", self._delete),
                 web.get("/logs/{kind}/{namespace}/{name}", self._logs),
                 web.get("/watch", self._watch),
@@ -81,6 +84,8 @@ class Control:
                 "Unsupported",
                 "Background objects are for clusters; here, collect one by POST /api/v1/pipeline/camera/<name>/background",
             )
+        if why := _unmet(request, Key.of(thing), self._desired.get(Key.of(thing))):
+            return _refused(412, "PreconditionFailed", why)
         try:
             stored = self._desired.apply(thing)
         except ImmutableField as error:
@@ -89,6 +94,13 @@ class Control:
             return _refused(422, type(error).__name__, str(error))
         self._changed()
         return web.json_response(stored.model_dump(mode="json", by_alias=True))
+
+    async def _read(self, request: web.Request) -> web.Response:
+        key = _key(request)
+        found = self._desired.get(key)
+        if found is None:
+            return _refused(404, "NotFound", f"there is no {key}")
+        return web.json_response(found.model_dump(mode="json", by_alias=True, exclude={"status"}))
 
     async def _delete(self, request: web.Request) -> web.Response:
         key = _key(request)
@@ -126,6 +138,16 @@ class Control:
 def _key(request: web.Request) -> Key:
     found = request.match_info
     return Key(found["kind"], found["namespace"], found["name"])
+
+
+def _unmet(request: web.Request, key: Key, found: Camera | Pipeline | None) -> str:
+    """Which condition of a request an object does not meet, in words; nothing where it meets them."""
+    if request.headers.get(hdrs.IF_NONE_MATCH) == "*" and found is not None:
+        return f"{key} is there already; replace it, or choose another name"
+    wanted = request.headers.get(hdrs.IF_MATCH)
+    if wanted is not None and (found is None or wanted != f'"{etag(found)}"'):
+        return f"{key} is not as it was read; read it again"
+    return ""
 
 
 def _refused(status: int, reason: str, message: str) -> web.Response:

@@ -40,6 +40,8 @@ class Options:
     scripts: Path
     tokens: Path | None = None
     allow_pickle: bool = False
+    read_only: bool = False
+    """Nobody may change anything by HTTP."""
 
     @property
     def ports(self) -> dict[str, int]:
@@ -55,6 +57,7 @@ class Options:
         for door, port in self.ports.items():
             found += [f"--{door}-port", str(port)]
         found += ["--tokens", str(self.tokens)] if self.tokens else []
+        found += ["--read-only"] if self.read_only else []
         return [*found, *(["--allow-pickle"] if self.allow_pickle else [])]
 
 
@@ -125,12 +128,12 @@ class Gateway:
         ]
 
     def _warnings(self) -> list[str]:
-        changeable = self.doors.keys() & {"cameras", "pipelines"}
-        if not changeable or self._options.tokens:
+        if not self.doors or self._options.read_only or self._options.tokens:
             return []
         who = "every program of this machine" if self._options.host.startswith("127.") else "EVERYBODY WHO CAN REACH THIS MACHINE"
         return [
-            f"no authentication: {who} may change cameras and pipelines by REST; ask for tokens with --tokens, or serve none with --no-rest"
+            f"no authentication: {who} may change cameras and pipelines by REST; "
+            "ask for tokens with --tokens, or let nobody change them with --no-rest"
         ]
 
 

@@ -13,14 +13,11 @@ from camstream_gateway.cam_server.images import image_bytes, picture
 from camstream_gateway.cam_server.info import Info
 from camstream_gateway.cam_server.instances import Instances
 from camstream_gateway.cam_server.replies import MOST_IMAGE, BadRequest, Fields, answer, json_object, json_text, number
-from camstream_gateway.cam_server.service import COLLECT_S, Service
+from camstream_gateway.cam_server.service import COLLECT_S, FRAMES, MOST_FRAMES, Service
 from camstream_gateway.cam_server.translation import Unknown, groups, instance_info
 
 PREFIX: Final = "/api/v1/pipeline"
 INSTANCE: Final = f"{PREFIX}/instance"
-
-FRAMES: Final = 10
-MOST_FRAMES: Final = 100_000
 
 
 class Pipelines:

@@ -1,6 +1,7 @@
 """What clients of cam_server ask for, done with our objects. No call waits for another one, and each has a time bound."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +37,7 @@ from camstream_gateway.frames import Image, NoFrames, take
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.records import Records
 from camstream_gateway.scripts import ScriptFolder
-from camstream_gateway.store import Held
+from camstream_gateway.store import Held, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,13 @@ REPORT_S: Final = 1.0
 COLLECT_S: Final = 60.0
 """Longest wait for the images of a background, unless the client says otherwise."""
 MOST_COLLECT_S: Final = 3600.0
+FRAMES: Final = 10
+"""Images of a background, unless the client says otherwise."""
+MOST_FRAMES: Final = 100_000
+
+
+class NotNow(CamstreamError):  # noqa: N818
+    """Something cannot be done with an object as it is described."""
 
 
 class Service:
@@ -126,13 +134,26 @@ class Service:
         :raises CamstreamError: if its worker does not start; the message says why
         """
         asked = None
+        check_may_run(thing)
         if thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND:
-            asked = datetime.now(UTC)
-            # As it is now: it may have been edited since the caller looked at it.
-            await self.mirror.apply(woken(self.held(Key.of(thing)).thing, stamp(asked)))
-        elif thing.spec.lifecycle.mode is LifecycleMode.STOPPED:
-            raise CamstreamError(f"{Key.of(thing)} is stopped on request; set spec.lifecycle.mode to Always or OnDemand to start it")
+            asked = await self.wake(Key.of(thing))
         return await self.opened(Key.of(thing), asked)
+
+    async def wake(self, key: Key) -> datetime:
+        """Ask for an object, and do not wait for it.
+
+        :returns: when it was asked for
+        :raises NotFound: if it is not there
+        :raises NotNow: if it is stopped on request
+        """
+        asked = datetime.now(UTC)
+
+        def ask(thing: Streaming) -> Streaming:
+            check_may_run(thing)
+            return woken(thing, stamp(asked))
+
+        await self.mirror.edit(key, ask)
+        return asked
 
     async def opened(self, key: Key, asked: datetime | None) -> Streaming:
         """Wait until the stream of an object is open.
@@ -191,7 +212,8 @@ class Service:
         if is_instance(thing):
             await self.mirror.delete(key)
         elif not is_permanent(thing) and thing.spec.lifecycle.mode is not LifecycleMode.STOPPED:
-            await self.mirror.apply(woken(thing, NOBODY))
+            with contextlib.suppress(NotFound):  # what is not there does not run
+                await self.mirror.edit(key, lambda found: woken(found, NOBODY))
             await self.mirror.wait(lambda: None if (held := self.mirror.get(key)) and is_running(held.thing) else True, STOP_S)
 
     async def remove(self, thing: Streaming) -> None:
@@ -239,7 +261,7 @@ class Service:
         :raises CamstreamError: if there is none, or each message that is looked at would be taken from somebody
         """
         if camera.spec.output.mode is OutputMode.PUSH:
-            raise CamstreamError(f"camera {camera.external_name} pushes each image to one reader; look at a pipeline that reads it")
+            raise NotNow(f"camera {camera.external_name} pushes each image to one reader; look at a pipeline that reads it")
         return await self.camera_stream(camera)
 
     async def geometry(self, camera: Camera) -> list[int]:
@@ -273,6 +295,12 @@ class Service:
         name = self.backgrounds.new_name(camera, datetime.now())
         self.backgrounds.save(name, mean.result())
         return name
+
+
+def check_may_run(thing: Streaming) -> None:
+    """:raises NotNow: if an object is stopped on request"""
+    if thing.spec.lifecycle.mode is LifecycleMode.STOPPED:
+        raise NotNow(f"{Key.of(thing)} is stopped on request; set spec.lifecycle.mode to Always or OnDemand to start it")
 
 
 def _state(thing: Streaming) -> str:

@@ -66,9 +66,12 @@ def is_permanent(thing: Streaming) -> bool:
 
 def is_read_only(thing: Streaming) -> bool:
     """Whether clients share it: a saved pipeline that runs on demand is everybody's, one that a client made is its own."""
-    if thing.metadata.annotations.get(READ_ONLY) == "true":
-        return True
-    return isinstance(thing, Pipeline) and not is_instance(thing) and not is_permanent(thing)
+    return is_marked_read_only(thing) or (isinstance(thing, Pipeline) and not is_instance(thing) and not is_permanent(thing))
+
+
+def is_marked_read_only(thing: Streaming) -> bool:
+    """Whether it says itself that its spec is not to be changed."""
+    return thing.metadata.annotations.get(READ_ONLY) == "true"
 
 
 def is_running(thing: Streaming) -> bool:

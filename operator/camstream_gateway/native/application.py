@@ -1,0 +1,140 @@
+"""The API: its paths, and what they do. Everything is asked of the mirror and of what is behind cam_server's interface."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from camstream.spec.base import Spec
+from camstream.spec.key import Key
+from camstream.spec.objects import Camera
+from camstream_gateway.cam_server.service import Service, check_may_run
+from camstream_gateway.native.forms import BackgroundList, Collected, Collection
+from camstream_gateway.native.openapi import Operation, document, operations
+from camstream_gateway.native.replies import ReadOnlyServer, document_of, json_reply, object_reply
+from camstream_gateway.native.requests import (
+    JSON,
+    MERGE_PATCH,
+    Kind,
+    content,
+    key_of,
+    new_object,
+    parsed,
+    patch,
+    replacement,
+    unless_changed,
+)
+from camstream_gateway.store import NotFound, Streaming, Unavailable
+
+READY_S: Final = 10.0
+"""Longest wait until everything has been told once, after the start."""
+
+Answer = Callable[[web.Request, Kind], Awaitable[web.Response]]
+
+
+class Native:
+    """Cameras and pipelines, to read and to change."""
+
+    def __init__(self, service: Service, read_only: bool = False) -> None:
+        """:param read_only: nobody may change anything here"""
+        self._service, self._mirror, self._read_only = service, service.mirror, read_only
+
+    def routes(self) -> list[web.RouteDef]:
+        answers: dict[str, Answer] = {
+            "list": self._list,
+            "create": self._create,
+            "read": self._read,
+            "replace": self._replace,
+            "patch": self._patch,
+            "delete": self._delete,
+            "wake": self._wake,
+            "listBackgroundsOf": self._backgrounds,
+            "collectBackgroundOf": self._collect,
+        }
+        found = []
+        for operation in operations():
+            handler = self._describe if operation.kind is None else partial(self._answer, operation, answers[operation.name])
+            found.append(web.route(operation.method, operation.path, handler))
+        return found
+
+    async def _describe(self, _: web.Request) -> web.Response:
+        return json_reply(document())
+
+    async def _answer(self, operation: Operation, answer: Answer, request: web.Request) -> web.Response:
+        if operation.changes and self._read_only:
+            raise ReadOnlyServer(f"{request.method} {request.path}: this server was started to be read only; ask one that is not")
+        try:
+            await self._mirror.ready(READY_S)
+        except TimeoutError as error:
+            raise Unavailable("the objects are not known yet: who keeps them has not answered; ask again") from error
+        assert operation.kind is not None  # noqa: S101 - the document is answered without
+        return await answer(request, operation.kind)
+
+    # ------------------------------------------------------------------ objects
+
+    def _found(self, key: Key) -> Streaming:
+        """:raises NotFound: if it is not there"""
+        held = self._mirror.get(key)
+        if held is None:
+            raise NotFound(f"there is no {key}")
+        return held.thing
+
+    async def _list(self, request: web.Request, kind: Kind) -> web.Response:
+        namespace = request.query.get("namespace")
+        found = {held.key: held.thing for held in self._mirror.all() if isinstance(held.thing, kind)}
+        items = [document_of(found[key]) for key in sorted(found) if namespace in (None, key.namespace)]
+        return json_reply({"items": items})
+
+    async def _read(self, request: web.Request, kind: Kind) -> web.Response:
+        return object_reply(self._found(key_of(request, kind)))
+
+    async def _create(self, request: web.Request, kind: Kind) -> web.Response:
+        thing = await self._mirror.create(new_object(kind, await content(request, JSON), self._mirror.store.home))
+        found = object_reply(thing, 201)
+        found.headers[hdrs.LOCATION] = f"/api/v1/{kind.plural}/{thing.metadata.namespace}/{thing.name}"
+        return found
+
+    async def _replace(self, request: web.Request, kind: Kind) -> web.Response:
+        key = key_of(request, kind)
+        edit = replacement(key, await content(request, JSON))
+        return object_reply(await self._mirror.edit(key, unless_changed(request, edit)))
+
+    async def _patch(self, request: web.Request, kind: Kind) -> web.Response:
+        key = key_of(request, kind)
+        edit = patch(key, await content(request, MERGE_PATCH))
+        return object_reply(await self._mirror.edit(key, unless_changed(request, edit)))
+
+    async def _delete(self, request: web.Request, kind: Kind) -> web.Response:
+        key = key_of(request, kind)
+        if not await self._mirror.delete(key):
+            raise NotFound(f"there is no {key}")
+        return web.Response(status=204)
+
+    async def _wake(self, request: web.Request, kind: Kind) -> web.Response:
+        key = key_of(request, kind)
+        await content(request, JSON)
+        await self._service.wake(key)
+        return object_reply(self._found(key), 202)
+
+    # ------------------------------------------------------------------ backgrounds
+
+    def _camera(self, request: web.Request) -> Camera:
+        found = self._found(key_of(request, Camera))
+        assert isinstance(found, Camera)  # noqa: S101 - its key says so
+        return found
+
+    async def _backgrounds(self, request: web.Request, _: Kind) -> web.Response:
+        camera = self._camera(request)
+        return _reply(BackgroundList(items=await asyncio.to_thread(self._service.backgrounds.of, camera.external_name)))
+
+    async def _collect(self, request: web.Request, _: Kind) -> web.Response:
+        camera = self._camera(request)
+        wanted = parsed(Collection, await content(request, JSON), str(Key.of(camera)))
+        check_may_run(camera)
+        return _reply(Collected(name=await self._service.collect(camera, wanted.frames, wanted.timeout_seconds)), 201)
+
+
+def _reply(model: Spec, status: int = 200) -> web.Response:
+    return json_reply(model.to_full_dict(), status)

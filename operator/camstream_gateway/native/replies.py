@@ -1,0 +1,105 @@
+"""Answers: objects as manifests have them, and every error as ``{"error": {"code", "message"}}``."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from camstream.errors import CamstreamError, SpecError
+from camstream.spec.objects import etag
+from camstream_gateway.cam_server.replies import BadRequest, as_json
+from camstream_gateway.cam_server.service import NotNow
+from camstream_gateway.frames import NoFrames
+from camstream_gateway.native.forms import ErrorReply, ErrorDetail
+from camstream_gateway.native.requests import ReadOnly
+from camstream_gateway.store import AlreadyThere, Changed, Forbidden, NotFound, Refused, Streaming
+
+log = logging.getLogger(__name__)
+
+PREFIX: Final = "/api/v1/"
+DOCUMENT: Final = "/api/openapi.json"
+
+UNWRITTEN: Final = ("managedFields", "selfLink")
+"""Of metadata: long, and of no use to who reads or writes a manifest."""
+
+
+class ReadOnlyServer(CamstreamError):  # noqa: N818
+    """Something is to be changed by a server that was started to be read only."""
+
+
+ERRORS: Final[tuple[tuple[type[CamstreamError], int, str], ...]] = (
+    (NotFound, 404, "NotFound"),
+    (AlreadyThere, 409, "Conflict"),
+    (NotNow, 409, "Conflict"),
+    (Changed, 412, "PreconditionFailed"),
+    (Forbidden, 403, "Forbidden"),
+    (ReadOnly, 403, "ReadOnly"),
+    (ReadOnlyServer, 403, "ReadOnlyServer"),
+    (Refused, 422, "Invalid"),
+    (SpecError, 422, "Invalid"),
+    (BadRequest, 400, "BadRequest"),
+    (NoFrames, 504, "Timeout"),
+    (CamstreamError, 503, "Unavailable"),
+)
+"""Status and code of each error; the first that fits counts."""
+
+
+def document_of(thing: Streaming) -> dict[str, Any]:
+    """An object as a manifest has it: what was set or differs from its default."""
+    metadata = thing.metadata.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=set(UNWRITTEN))
+    status = thing.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {"apiVersion": thing.api_version, "kind": thing.kind, "metadata": metadata, "spec": thing.spec.to_dict(), "status": status}
+
+
+def object_reply(thing: Streaming, status: int = 200) -> web.Response:
+    """An object with its version."""
+    found = json_reply(document_of(thing), status)
+    found.headers[hdrs.ETAG] = f'"{etag(thing)}"'
+    return found
+
+
+def json_reply(fields: dict[str, Any], status: int = 200) -> web.Response:
+    found = as_json(fields)
+    found.set_status(status)
+    return found
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Around every request of this API: whatever goes wrong is told in one form."""
+    if not request.path.startswith(PREFIX) and request.path != DOCUMENT:
+        return await handler(request)
+    try:
+        return await handler(request)
+    except CamstreamError as error:
+        status, code = next((status, code) for kind, status, code in ERRORS if isinstance(error, kind))
+        log.info("%s %s: %s", request.method, request.path, error)
+        return failure(status, code, str(error))
+    except web.HTTPException as error:
+        found = failure(error.status, _code(error.status), _message(request, error))
+        kept = {name: value for name, value in error.headers.items() if name not in (hdrs.CONTENT_TYPE, hdrs.CONTENT_LENGTH)}
+        found.headers.update(kept)
+        return found
+    except Exception as error:
+        log.exception("%s %s", request.method, request.path)
+        return failure(500, _code(500), f"internal error: {type(error).__name__}: {error}; see the log of the gateway")
+
+
+def failure(status: int, code: str, message: str) -> web.Response:
+    return json_reply(ErrorReply(error=ErrorDetail(code=code, message=message)).to_full_dict(), status)
+
+
+def _code(status: int) -> str:
+    """One word for a status of HTTP: ``MethodNotAllowed``."""
+    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+
+
+def _message(request: web.Request, error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return f"{request.path}: {request.method} is not offered here; expected one of {allowed}"
+    if isinstance(error, web.HTTPNotFound) and request.match_info.http_exception is error:
+        return f"there is nothing at {request.path}; {DOCUMENT} tells what there is"
+    return (error.text or "").strip()
