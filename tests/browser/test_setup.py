@@ -23,7 +23,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     shared = small_pipeline("shared", processing={"threshold": 7})
     shared["metadata"]["annotations"] = {READ_ONLY: "true"}
     sleeper = small_camera("sleeper", lifecycle={"mode": "OnDemand", "idleTimeoutSeconds": 2})
-    things = (small_camera(), small_camera("turned", geometry={"rotateQuarterTurns": 1}), small_pipeline(), shared, sleeper)
+    turned = small_camera("turned", geometry={"rotateQuarterTurns": 1})
+    pushed = small_pipeline("pushed", type="Store", output={"mode": "Push"})
+    things = (small_camera(), turned, small_pipeline(), shared, sleeper, pushed)
     write(folder / "all.yaml", *things)
     with local_run(folder, "--backgrounds", str(folder / "backgrounds"), str(folder / "all.yaml"), page=True, rest=True) as found:
         found.wait_for_phase("pipe", "Running")
@@ -151,7 +153,7 @@ def test_threshold_averaging_and_pause_are_applied_and_confirmed(browser: Any, r
         await applied(tab)
         assert spec_of(native, PIPE, "processing") == {"threshold": 12.5}
         assert spec_of(native, PIPE, "selection") == {"pause": True}
-        await tab.wait("no frames", "return view.pill.textContent.includes('Silent')")
+        await tab.wait("why", "return view.pill.textContent === '▲ Waiting' && view.words.textContent.includes('selection.pause drops every frame')")
 
     browser.run(test)
 
@@ -329,6 +331,22 @@ def test_server_that_only_reads_shows_values_without_controls(browser: Any, tmp_
             assert await tab.view("return view.setup.body.querySelectorAll('input, select, button').length;") == 0
 
         browser.run(test)
+
+
+def test_stream_that_cannot_be_looked_at_is_set_up_all_the_same(browser: Any, run: LocalRun) -> None:
+    async def test(tab: Tab) -> None:
+        await tab.open(f"{run.page()}#/pipeline/default/pushed")
+        await tab.wait("words", "return view.words.textContent.includes('pushed to its receiver')")
+        await tab.view("if (!view.setup.open) view.act('setup');")
+        await tab.wait("conditions", "return view.setup.base !== null && view.setup.conditions.rows.get('ConfigApplied')?.reason.textContent === 'Applied'")
+        assert await tab.view("return view.setup.fields.map((field) => field.path);") == ["selection.pause"]
+        for pause in (True, False):
+            await tab.view("view.setup.fields[0].inputs[0].click();")
+            await apply(tab)
+            await applied(tab)
+            assert bool(spec_of(Native(run.page()), "pipelines/default/pushed", "selection", "pause")) is pause
+
+    browser.run(test)
 
 
 def test_opening_a_sleeping_stream_wakes_it_and_leaving_lets_it_sleep(browser: Any, run: LocalRun) -> None:

@@ -15,7 +15,7 @@ export function placeOf(kind, namespace, name) {
   return ["/api/v1", `${kind.toLowerCase()}s`, encodeURIComponent(namespace), encodeURIComponent(name)].join("/");
 }
 
-/** An object, the ETag of what was read, and whether it may be changed. Throws a Refusal, as all of these do. */
+/** An object, the ETag of what was read, and whether this server lets objects be changed. Throws a Refusal, as all of these do. */
 export async function read(place) {
   const answer = await ask("GET", place);
   return { ...(await objectOf(answer)), writable: (answer.headers.get("Allow") ?? "PATCH").includes("PATCH") };

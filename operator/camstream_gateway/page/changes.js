@@ -2,9 +2,11 @@
 
 /** Every path in which two values differ: [path, before, after], the path with dots. */
 export function differences(before, after, path = "") {
-  if (isMap(before) && isMap(after)) {
-    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-    return names.flatMap((name) => differences(before[name], after[name], path ? `${path}.${name}` : name));
+  const maps = [before, after].filter(isMap);
+  // What is at its default is not in a manifest: one that is not there is like one of which nothing is.
+  const names = [...new Set(maps.flatMap(Object.keys))].sort();
+  if (names.length && [before, after].every((value) => isMap(value) || (value ?? null) === null)) {
+    return names.flatMap((name) => differences(before?.[name], after?.[name], path ? `${path}.${name}` : name));
   }
   return JSON.stringify(before ?? null) === JSON.stringify(after ?? null) ? [] : [[path, before ?? null, after ?? null]];
 }

@@ -126,7 +126,7 @@ export class Setup {
   take(found) {
     const first = !this.base;
     this.base = found;
-    if (first || found.writable === this.readOnly) this.build();
+    if (first || (whyNot(found) !== "") !== this.readOnly) this.build();
     for (const field of this.fields) field.show(field.of(found.thing.spec));
     this.capture?.advise(found.thing);
     this.clean();
@@ -141,13 +141,12 @@ export class Setup {
 
   /** The fields that this kind of stream has or, where it may not be changed, their values. */
   build() {
-    this.readOnly = !this.base.writable;
     this.fields = this.fieldsOf(this.base.thing);
     this.outcome = make("output", { class: "outcome", "aria-live": "polite" });
-    if (this.readOnly) {
-      this.refuse(this.base.thing.metadata.annotations?.[SHARED] === "true"
-        ? "This stream is shared: all who read it rely on it as it is. Make one of your own from it to change something"
-        : "This page can only read: whoever runs it has not let it change anything");
+    const why = whyNot(this.base);
+    this.readOnly = why !== "";
+    if (why) {
+      this.refuse(why);
       return;
     }
     this.apply = make("button", { type: "submit" }, "Apply");
@@ -371,4 +370,10 @@ export class Setup {
       this.background.complain(error.message);
     }
   }
+}
+
+/** Why an object may not be changed here, or nothing. The server has the last word: it refuses what may not be changed. */
+function whyNot({ thing, writable }) {
+  if (thing.metadata.annotations?.[SHARED] === "true") return "This stream is shared: all who read it rely on it as it is. Make one of your own from it to change something";
+  return writable ? "" : "This page can only read: whoever runs it has not let it change anything";
 }
