@@ -19,8 +19,8 @@ PREFIX: Final = "camstream_gateway"
 WAIT_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 OTHER: Final = "other"
 
-PAGE, CAMERAS, PIPELINES = "page", "cameras", "pipelines"
-"""The doors: what is served, each at a port of its own."""
+PAGE, CAMERAS, PIPELINES = DOORS = ("page", "cameras", "pipelines")
+"""What is served, each at a port of its own."""
 
 
 class Metrics:

@@ -30,8 +30,8 @@ HEADERS: Final = {
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-OPEN_PATHS: Final = frozenset({"/healthz"})
-"""What is answered without a token."""
+OPEN_PATHS: Final = frozenset({"/healthz", "/metrics"})
+"""What is answered without a token: that it lives, and numbers in which no name is."""
 
 LEAST_TOKEN: Final = 16
 """Characters of a token: a shorter one can be guessed."""

@@ -290,6 +290,19 @@ def test_operator_keeps_the_namespace_of_an_object_that_it_tells_about() -> None
     assert endpoint["honorLabels"] is True
 
 
+def test_gateway_is_scraped_where_there_is_one_and_its_pod_is_the_one_that_is_selected() -> None:
+    assert "camstream-gateway" not in pod_monitors()
+    spec = pod_monitors("gateway.enabled=true")["camstream-gateway"]
+    [deployment] = [
+        thing for name, thing in rendered("gateway.enabled=true").items() if (name.kind, name.name) == ("Deployment", "camstream-gateway")
+    ]
+    pod = deployment["spec"]["template"]
+    assert spec["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    [endpoint] = spec["podMetricsEndpoints"]
+    ports = {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0]["ports"]}
+    assert (ports[endpoint["port"]], endpoint["path"]) == (8080, "/metrics")
+
+
 # What the page on monitoring tells those who have no Prometheus Operator
 
 PAGE = (ROOT / "docs/how-to/monitoring.md").read_text(encoding="utf-8")

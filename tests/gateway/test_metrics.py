@@ -5,6 +5,7 @@ import urllib.request
 from pathlib import Path
 
 from gateways import gateway, view
+from local_runs import local_run, small_camera, write
 from metric_families import gateway_registry
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -29,11 +30,49 @@ def test_requests_are_counted_by_route_and_a_path_that_is_made_up_makes_no_serie
                 error.close()
         found = {labels: count for (name, labels), count in read(served.url).items() if name == "camstream_gateway_requests_total"}
     assert found == {
-        (("code", "200"), ("route", "/")): 1,
-        (("code", "200"), ("route", "/page")): 2,
-        (("code", "200"), ("route", "/api/streams")): 1,
-        (("code", "404"), ("route", "other")): 2,
+        (("code", "200"), ("door", "page"), ("route", "/")): 1,
+        (("code", "200"), ("door", "page"), ("route", "/page")): 2,
+        (("code", "200"), ("door", "page"), ("route", "/api/streams")): 1,
+        (("code", "404"), ("door", "page"), ("route", "other")): 2,
     }
+
+
+def test_every_door_is_counted_and_names_of_objects_are_in_no_series(tmp_path: Path) -> None:
+    objects = write(tmp_path / "objects.yaml", small_camera("secret-name", lifecycle={"mode": "OnDemand"}))
+    with local_run(tmp_path, str(objects), page=True, rest=True) as run:
+        page, (cameras, pipelines) = run.page(), run.rest()
+        for url in (
+            f"{page}api/v1/cameras",
+            f"{page}api/v1/cameras/default/secret-name",
+            f"{page}api/v1/cameras/default/secret-name/backgrounds",
+            f"{page}api/v1/cameras/default/nobody",
+            f"{page}api/openapi.json",
+            f"{cameras}api/v1/cam",
+            f"{cameras}api/v1/cam/secret-name/config",
+            f"{cameras}no/such/thing",
+            f"{pipelines}api/v1/pipeline",
+            f"{pipelines}api/v1/pipeline/secret-name/config",
+        ):
+            try:
+                urllib.request.urlopen(url, timeout=10).close()
+            except urllib.error.HTTPError as error:
+                error.close()
+        series = read(page)
+    found = {labels: count for (name, labels), count in series.items() if name == "camstream_gateway_requests_total"}
+    assert found == {
+        (("code", "200"), ("door", "page"), ("route", "/api/v1/cameras")): 2,
+        (("code", "404"), ("door", "page"), ("route", "/api/v1/cameras")): 1,
+        (("code", "200"), ("door", "page"), ("route", "/api/v1/cameras/backgrounds")): 1,
+        (("code", "200"), ("door", "page"), ("route", "/api/openapi.json")): 1,
+        (("code", "200"), ("door", "cameras"), ("route", "/api/v1/cam")): 1,
+        (("code", "200"), ("door", "cameras"), ("route", "/api/v1/cam/config")): 1,
+        (("code", "404"), ("door", "cameras"), ("route", "other")): 1,
+        (("code", "200"), ("door", "pipelines"), ("route", "/api/v1/pipeline")): 1,
+        (("code", "200"), ("door", "pipelines"), ("route", "/api/v1/pipeline/config")): 1,
+    }
+    assert not [labels for _, labels in series if "secret-name" in str(labels)]
+    waits = {dict(labels)["door"] for name, labels in series if name == "camstream_gateway_request_seconds_count"}
+    assert waits == {"page", "cameras", "pipelines"}
 
 
 def test_room_of_the_store_is_told_once_there_is_one(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from metric_families import PROCESSES, Family, families
 
 from camstream.spec.status import ConditionType, Phase
+from camstream_gateway.metrics import DOORS
 from camstream_operator.cluster.api import RESOURCES
 from camstream_operator.metrics import CAUSES, RESOURCE_NAMES, RESULTS
 from camstream_worker.counters import FITS, HOPS
@@ -65,6 +66,7 @@ def test_every_label_is_explained_and_no_other(tmp_path: Path) -> None:
         ("kind", set(RESOURCES)),
         ("result", set(RESULTS)),
         ("cause", set(CAUSES)),
+        ("door", set(DOORS)),
         ("resource", {*RESOURCE_NAMES, "other"}),
     ],
 )

@@ -12,7 +12,7 @@ from camstream.spec.objects import etag
 from camstream_gateway.cam_server.replies import BadRequest, as_json
 from camstream_gateway.cam_server.service import NotNow
 from camstream_gateway.frames import NoFrames
-from camstream_gateway.native.forms import ErrorReply, ErrorDetail
+from camstream_gateway.native.forms import ErrorDetail, ErrorReply
 from camstream_gateway.native.requests import ReadOnly
 from camstream_gateway.store import AlreadyThere, Changed, Forbidden, NotFound, Refused, Streaming
 
