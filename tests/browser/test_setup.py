@@ -42,8 +42,14 @@ class Native:
         return self._ask(urllib.request.Request(f"{self._url}api/v1/{path}"))
 
     def patch(self, path: str, **spec: Any) -> dict[str, Any]:
+        return self._patch(path, {"spec": spec})
+
+    def annotate(self, path: str, name: str, value: str | None) -> None:
+        self._patch(path, {"metadata": {"annotations": {name: value}}})
+
+    def _patch(self, path: str, changes: dict[str, Any]) -> dict[str, Any]:
         headers = {"Content-Type": "application/merge-patch+json"}
-        body = json.dumps({"spec": spec}).encode()
+        body = json.dumps(changes).encode()
         return self._ask(urllib.request.Request(f"{self._url}api/v1/{path}", body, headers, method="PATCH"))
 
     def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
@@ -153,7 +159,9 @@ def test_threshold_averaging_and_pause_are_applied_and_confirmed(browser: Any, r
         await applied(tab)
         assert spec_of(native, PIPE, "processing") == {"threshold": 12.5}
         assert spec_of(native, PIPE, "selection") == {"pause": True}
-        await tab.wait("why", "return view.pill.textContent === '▲ Waiting' && view.words.textContent.includes('selection.pause drops every frame')")
+        await tab.wait(
+            "why", "return view.pill.textContent === '▲ Waiting' && view.words.textContent.includes('selection.pause drops every frame')"
+        )
 
     browser.run(test)
 
@@ -200,14 +208,40 @@ def test_region_of_a_turned_camera(browser: Any, run: LocalRun) -> None:
     browser.run(test)
 
 
+def test_change_that_the_worker_refuses_is_told_with_its_reason(browser: Any, run: LocalRun) -> None:
+    async def test(tab: Tab) -> None:
+        await look(tab, run, "camera/default/cam")
+        await enter(tab, "geometry.regionOfInterest", 60, 0, 10, 10)
+        await apply(tab)
+        told = await tab.wait("refused", "return view.setup.outcome.textContent.startsWith('Refused: ') && view.setup.outcome.textContent")
+        assert "does not lie inside the image" in told
+        assert "has not taken over" in await tab.view("return view.setup.region.why.textContent;")
+        await tab.wait("the condition", "return view.setup.conditions.rows.get('ConfigApplied').reason.textContent === 'Rejected'")
+        await tab.view("view.setup.region.clear.click();")
+        await apply(tab)
+        await applied(tab)
+
+    browser.run(test)
+
+
 def test_dragging_is_left_and_says_why_it_is_not_offered(browser: Any, run: LocalRun) -> None:
     async def test(tab: Tab) -> None:
         await look(tab, run)
         await tab.wait("offered", "return !view.setup.region.pick.disabled")
         await tab.press("r")
-        assert await tab.view("return view.setup.region.pick.getAttribute('aria-pressed') + view.figure.element.classList.contains('picking');") == "truetrue"
+        assert (
+            await tab.view(
+                "return view.setup.region.pick.getAttribute('aria-pressed') + view.figure.element.classList.contains('picking');"
+            )
+            == "truetrue"
+        )
         await tab.press("Escape")
-        assert await tab.view("return view.setup.region.pick.getAttribute('aria-pressed') + view.figure.element.classList.contains('picking');") == "falsefalse"
+        assert (
+            await tab.view(
+                "return view.setup.region.pick.getAttribute('aria-pressed') + view.figure.element.classList.contains('picking');"
+            )
+            == "falsefalse"
+        )
         await tab.press(" ")
         await tab.wait("why", "return view.setup.region.pick.disabled && view.setup.region.why.textContent.includes('The picture is held')")
         await tab.press(" ")
@@ -246,7 +280,9 @@ def test_change_of_somebody_else_is_shown_beside_ones_own(browser: Any, run: Loc
         native.patch(PIPE, processing={"threshold": 30}, groups=["theirs"])
         await apply(tab)
         await tab.wait("both", "return !view.setup.conflict.hidden")
-        rows = await tab.view("return [...view.setup.conflict.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent));")
+        rows = await tab.view(
+            "return [...view.setup.conflict.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent));"
+        )
         assert rows == [["groups", "none", "theirs", "as it is now"], ["Threshold", "none", "30", "20"]]
         assert spec_of(native, PIPE, "processing", "threshold") == 30
         await tab.view(f"[...view.setup.conflict.querySelectorAll('button')].find((one) => one.textContent === '{choice}').click();")
@@ -263,10 +299,7 @@ def test_change_of_somebody_else_is_shown_beside_ones_own(browser: Any, run: Loc
 def test_what_is_beside_the_spec_is_no_conflict(browser: Any, run: LocalRun, native: Native) -> None:
     async def test(tab: Tab) -> None:
         await look(tab, run)
-        await tab.evaluate(
-            f"fetch('/api/v1/{PIPE}', {{ method: 'PATCH', headers: {{ 'Content-Type': 'application/merge-patch+json' }},"
-            " body: JSON.stringify({ metadata: { annotations: { note: 'x' } } }) })"
-        )
+        native.annotate(PIPE, "note", "x")
         await enter(tab, "processing.threshold", 21)
         await apply(tab)
         await applied(tab)
@@ -291,7 +324,9 @@ def test_background_is_captured_used_and_left(browser: Any, run: LocalRun, nativ
         await look(tab, run)
         await tab.view("view.setup.capture.frames.value = '3'; view.setup.capture.start.click();")
         assert await tab.view("return !view.setup.capture.progress.hidden || view.setup.capture.id !== undefined;")
-        told = await tab.wait("collected", "return view.setup.capture.said.textContent.startsWith('Collected ') && view.setup.capture.said.textContent")
+        told = await tab.wait(
+            "collected", "return view.setup.capture.said.textContent.startsWith('Collected ') && view.setup.capture.said.textContent"
+        )
         name = told.removeprefix("Collected ")
         assert native.get("cameras/default/cam/backgrounds")["items"][-1] == name
         await tab.view("view.setup.capture.use.click();")
@@ -320,6 +355,22 @@ def test_shared_stream_shows_values_without_controls(browser: Any, run: LocalRun
     browser.run(test)
 
 
+def test_stream_that_is_shared_meanwhile_is_not_changed(browser: Any, run: LocalRun, native: Native) -> None:
+    async def test(tab: Tab) -> None:
+        await look(tab, run)
+        await enter(tab, "processing.threshold", 9)
+        native.annotate(PIPE, READ_ONLY, "true")
+        await apply(tab)
+        assert "read-only" in await tab.wait("why", "return view.setup.body.querySelector('.readonly')?.textContent")
+        assert await tab.view("return view.setup.body.querySelectorAll('input, select, button').length;") == 0
+        assert spec_of(native, PIPE, "processing", "threshold") is None
+
+    try:
+        browser.run(test, complaints=True)
+    finally:
+        native.annotate(PIPE, READ_ONLY, None)
+
+
 def test_server_that_only_reads_shows_values_without_controls(browser: Any, tmp_path: Path) -> None:
     write(tmp_path / "all.yaml", small_camera(), small_pipeline())
     with local_run(tmp_path, str(tmp_path / "all.yaml"), page=True) as reading:
@@ -338,7 +389,10 @@ def test_stream_that_cannot_be_looked_at_is_set_up_all_the_same(browser: Any, ru
         await tab.open(f"{run.page()}#/pipeline/default/pushed")
         await tab.wait("words", "return view.words.textContent.includes('pushed to its receiver')")
         await tab.view("if (!view.setup.open) view.act('setup');")
-        await tab.wait("conditions", "return view.setup.base !== null && view.setup.conditions.rows.get('ConfigApplied')?.reason.textContent === 'Applied'")
+        await tab.wait(
+            "conditions",
+            "return view.setup.base !== null && view.setup.conditions.rows.get('ConfigApplied')?.reason.textContent === 'Applied'",
+        )
         assert await tab.view("return view.setup.fields.map((field) => field.path);") == ["selection.pause"]
         for pause in (True, False):
             await tab.view("view.setup.fields[0].inputs[0].click();")
@@ -351,6 +405,7 @@ def test_stream_that_cannot_be_looked_at_is_set_up_all_the_same(browser: Any, ru
 
 def test_opening_a_sleeping_stream_wakes_it_and_leaving_lets_it_sleep(browser: Any, run: LocalRun) -> None:
     run.wait_for_phase("sleeper", "Idle")
+
     async def test(tab: Tab) -> None:
         await tab.open(f"{run.page()}#/camera/default/sleeper")
         await tab.wait("frames", "return view.frame !== null && view.pill.textContent === '● Running'")
@@ -369,7 +424,10 @@ def test_opening_a_sleeping_stream_wakes_it_and_leaving_lets_it_sleep(browser: A
 
 
 def test_every_control_is_reached_by_the_keyboard(browser: Any, run: LocalRun, native: Native) -> None:
-    reached = "return [...document.querySelectorAll('.setup input, .setup select, .setup button')].filter((one) => !one.disabled && one.offsetParent)"
+    reached = (
+        "return [...document.querySelectorAll('.setup input, .setup select, .setup button')]"
+        ".filter((one) => !one.disabled && one.offsetParent)"
+    )
 
     async def test(tab: Tab) -> None:
         await tab.open(f"{run.page()}#/pipeline/default/pipe")
@@ -404,10 +462,11 @@ def test_panel_fits_a_narrow_screen(browser: Any, run: LocalRun, native: Native)
         fits = "document.documentElement.scrollWidth <= window.innerWidth"
         assert await tab.evaluate(fits)
         await enter(tab, "processing.threshold", 20)
-        native.patch(PIPE, processing={"threshold": 30, "background": {"name": "a-background-of-which-the-name-is-long_20260821_120000_000000"}})
+        native.patch(
+            PIPE, processing={"threshold": 30, "background": {"name": "a-background-of-which-the-name-is-long_20260821_120000_000000"}}
+        )
         await apply(tab)
         await tab.wait("both", "return !view.setup.conflict.hidden")
         assert await tab.evaluate(fits)
 
     browser.run(test, width=400, height=800, complaints=True)
-

@@ -290,12 +290,22 @@ def test_condition_tells_when_a_change_is_applied() -> None:
 @node
 def test_differences_are_told_by_path() -> None:
     before: dict[str, Any] = {"type": "Processing", "processing": {"threshold": 5, "background": {"name": "a"}}, "groups": ["x"]}
-    after: dict[str, Any] = {"processing": {"threshold": 6, "background": None, "averaging": 3}, "groups": ["x"], "type": "Processing", "script": {}}
+    after: dict[str, Any] = {
+        "processing": {"threshold": 6, "background": None, "averaging": 3},
+        "groups": ["x"],
+        "type": "Processing",
+        "script": {},
+    }
     found = run_module(
         'import { differences, patchOf, written } from "./changes.js";'
         ' console.log(JSON.stringify([differences(given[0], given[1]), patchOf({ "a.b": 1, "a.c": null, d: true }),'
         ' [null, true, "", ["x", "y"], { a: 1, b: null }, {}].map(written)]));',
         [before, after],
     )
-    differing = [["processing.averaging", None, 3], ["processing.background.name", "a", None], ["processing.threshold", 5, 6], ["script", None, {}]]
+    differing = [
+        ["processing.averaging", None, 3],
+        ["processing.background.name", "a", None],
+        ["processing.threshold", 5, 6],
+        ["script", None, {}],
+    ]
     assert found == [differing, {"a": {"b": 1, "c": None}, "d": True}, ["none", "on", "none", "x, y", "a 1", "default"]]

@@ -50,6 +50,7 @@ export class Setup {
     this.stopPicking();
     this.on.outline(null);
     this.base = this.sent = null;
+    this.barred = "";
     this.body.replaceChildren();
     if (open) this.load();
   }
@@ -126,7 +127,7 @@ export class Setup {
   take(found) {
     const first = !this.base;
     this.base = found;
-    if (first || (whyNot(found) !== "") !== this.readOnly) this.build();
+    if (first || (this.whyNot(found) !== "") !== this.readOnly) this.build();
     for (const field of this.fields) field.show(field.of(found.thing.spec));
     this.capture?.advise(found.thing);
     this.clean();
@@ -143,7 +144,7 @@ export class Setup {
   build() {
     this.fields = this.fieldsOf(this.base.thing);
     this.outcome = make("output", { class: "outcome", "aria-live": "polite" });
-    const why = whyNot(this.base);
+    const why = this.whyNot(this.base);
     this.readOnly = why !== "";
     if (why) {
       this.refuse(why);
@@ -271,7 +272,8 @@ export class Setup {
   refused(error) {
     say(this.outcome, "");
     if (error.status === 403) {
-      this.refuse(error.message.replace(/\.$/, ""));
+      this.barred = error.message.replace(/\.$/, "");
+      this.refuse(this.barred);
       return;
     }
     const field = this.fields.find(({ path }) => error.message.includes(path));
@@ -370,10 +372,10 @@ export class Setup {
       this.background.complain(error.message);
     }
   }
-}
 
-/** Why an object may not be changed here, or nothing. The server has the last word: it refuses what may not be changed. */
-function whyNot({ thing, writable }) {
-  if (thing.metadata.annotations?.[SHARED] === "true") return "This stream is shared: all who read it rely on it as it is. Make one of your own from it to change something";
-  return writable ? "" : "This page can only read: whoever runs it has not let it change anything";
+  /** Why an object may not be changed here, or nothing. The server has the last word: it refuses what may not be changed. */
+  whyNot({ thing, writable }) {
+    if (thing.metadata.annotations?.[SHARED] === "true") return "This stream is shared: all who read it rely on it as it is. Make one of your own from it to change something";
+    return writable ? this.barred : "This page can only read: whoever runs it has not let it change anything";
+  }
 }
