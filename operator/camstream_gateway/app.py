@@ -31,11 +31,15 @@ from camstream_gateway.mirrored_objects import MirroredObjects
 from camstream_gateway.native.application import Native
 from camstream_gateway.objects import Board, LocalObjects, Objects
 from camstream_gateway.records import Records
+from camstream_gateway.reviews import Reviews
+from camstream_gateway.rights import of_cam_server, of_page
 from camstream_gateway.routes import Gateway
 from camstream_gateway.scripts import ScriptFolder
-from camstream_gateway.security import read_tokens
+from camstream_gateway.security import Everybody, Gate, Holders, ask_for, read_tokens
 from camstream_gateway.store import LocalStore
 from camstream_gateway.subscriptions import Subscriptions
+
+log = logging.getLogger(__name__)
 
 COMPLETED: Final = 0
 NOTHING_SERVED: Final = 3
@@ -74,24 +78,37 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
     """:raises CamstreamError: if a file that it is given cannot be used"""
     stop = _stopped(args.exit_with_stdin)
     tokens = read_tokens(args.tokens) if args.tokens else None
+    if tokens is None and not args.token_review:
+        log.warning("no authentication: everybody who reaches this gateway may do what it offers; ask for --tokens or --token-review")
     board, subscriptions = Board(), Subscriptions()
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_S)))
         stack.push_async_callback(subscriptions.close)
         doors, watchers = [], []
-        store = LocalStore(args.run) if args.run else await ClusterStore.connect(args.home, tuple(args.namespace), args.kubeconfig)
+        gate: Gate = Holders(tokens) if tokens else Everybody()
+        store: LocalStore | ClusterStore
+        if args.run:
+            store = LocalStore(args.run)
+        else:
+            store = await ClusterStore.connect(args.home, tuple(args.namespace), args.kubeconfig)
+            gate = Reviews(store.post) if args.token_review else gate
         mirror = Mirror(await stack.enter_async_context(store))
         watchers.append(mirror.follow())
         metrics = Metrics()
         service = Service(mirror, http, Backgrounds(args.backgrounds), ScriptFolder(args.scripts), records, args.allow_pickle)
         if args.page_port is not None:
+            access = ask_for(gate, partial(of_page, namespaces=store.namespaces))
             page = Gateway(board, subscriptions, http, metrics, args.backgrounds)
-            doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, tokens, Native(service, args.read_only))))
+            doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, access, Native(service, args.read_only))))
             objects: Objects = LocalObjects(args.run / STATE_FILE) if args.run else MirroredObjects(mirror)
             watchers.append(_watch(objects, board, subscriptions))
         if args.cameras_port is not None or args.pipelines_port is not None:
             apis = ((CAMERAS, args.cameras_port, camera_api), (PIPELINES, args.pipelines_port, pipeline_api))
-            doors += [Door(name, port, partial(api, service, args.host, tokens, metrics)) for name, port, api in apis if port is not None]
+            for name, port, api in apis:
+                if port is not None:
+                    # A door has the name of what it is about.
+                    access = ask_for(gate, partial(of_cam_server, plural=name, home=store.home))
+                    doors.append(Door(name, port, partial(api, service, args.host, access, metrics)))
         tasks = [asyncio.create_task(watcher) for watcher in watchers]
         stack.push_async_callback(_cancel, tasks)
         open_doors, problems = {}, {}
@@ -176,12 +193,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pipelines-port", type=int, metavar="PORT", help="of the pipeline API")
     parser.add_argument("--backgrounds", type=Path, default=Path("backgrounds"), metavar="DIR", help="folder of backgrounds")
     parser.add_argument("--scripts", type=Path, default=Path("scripts"), metavar="DIR", help="folder of users' scripts")
-    parser.add_argument("--tokens", type=Path, metavar="FILE", help="ask everybody for one of these tokens, one per line")
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--tokens", type=Path, metavar="FILE", help="ask everybody for one of these tokens, one per line")
+    who.add_argument(
+        "--token-review", action="store_true", help="let the API server say whose a token is, and what they may do; with --home only"
+    )
     parser.add_argument(
         "--allow-pickle", action="store_true", help="read backgrounds that old clients upload as pickles, plain arrays only"
     )
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes, so as not to outlive the parent")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.token_review and args.run:
+        parser.error("--token-review: a `camstream run` has no API server to ask; use --tokens")
+    return args
 
 
 if __name__ == "__main__":

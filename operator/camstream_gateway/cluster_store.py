@@ -58,7 +58,8 @@ class ClusterStore:
         :param namespaces: those to look at; none: all
         """
         self.home = home
-        self._client, self._namespaces = client, namespaces
+        self.namespaces = namespaces
+        self._client = client
         # A session of our own: that of the client reads whole answers, and a watch has no end.
         connector = aiohttp.TCPConnector(ssl=client.rest_client.ssl_context)
         self._http = aiohttp.ClientSession(connector=connector, trust_env=False, read_bufsize=LONGEST_LINE)
@@ -117,6 +118,13 @@ class ClusterStore:
             raise _refusal(status, told)
         return status != NOT_FOUND
 
+    async def post(self, path: str, document: Body) -> tuple[int, Body]:
+        """Send something to a path of the API server; status and body of its answer.
+
+        :raises Unavailable: if it does not answer
+        """
+        return await self._ask("POST", path, document)
+
     async def _find(self, key: Key) -> Body | None:
         """What is stored; None: nothing."""
         self._check(key.namespace)
@@ -143,9 +151,9 @@ class ClusterStore:
 
     def _check(self, namespace: str) -> None:
         """:raises Forbidden: if this gateway does not look at a namespace: what it wrote there nobody would see here"""
-        if self._namespaces and namespace not in self._namespaces:
+        if self.namespaces and namespace not in self.namespaces:
             raise Forbidden(
-                f"this gateway looks at the namespaces {', '.join(self._namespaces)} only, not at {namespace!r}; choose one of them"
+                f"this gateway looks at the namespaces {', '.join(self.namespaces)} only, not at {namespace!r}; choose one of them"
             )
 
     async def logs(self, key: Key) -> list[str]:
@@ -159,7 +167,7 @@ class ClusterStore:
 
     async def watch(self) -> AsyncIterator[Seen | None]:
         versions: dict[str, str] = {}
-        places = [_path(kind.__name__, namespace) for kind in KINDS for namespace in (self._namespaces or (None,))]
+        places = [_path(kind.__name__, namespace) for kind in KINDS for namespace in (self.namespaces or (None,))]
         for place in places:
             async for seen in self._listed(place, versions):
                 yield seen

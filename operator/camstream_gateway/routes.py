@@ -10,6 +10,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from camstream.spec.fields import OutputMode
 from camstream_gateway.metrics import PAGE, Metrics
@@ -17,7 +18,7 @@ from camstream_gateway.native.application import Native
 from camstream_gateway.native.replies import errors_as_json
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
-from camstream_gateway.security import Tokens, ask_for, guard, set_headers
+from camstream_gateway.security import guard, set_headers
 from camstream_gateway.session import Session
 from camstream_gateway.subscriptions import Subscriptions
 
@@ -60,13 +61,13 @@ class Gateway:
         self._previews: dict[StreamKey, Preview] = {}
         metrics.watch(lambda: len(self._sockets), store)
 
-    def application(self, host: str, tokens: Tokens | None, native: Native) -> web.Application:
+    def application(self, host: str, access: Middleware, native: Native) -> web.Application:
         """
         :param host: where it is served
-        :param tokens: who looks must have one of them; None: everybody may
+        :param access: lets in who may look
         :param native: the API that is served beside the page
         """
-        app = web.Application(middlewares=[self._metrics.count(PAGE), errors_as_json, guard(host), ask_for(tokens)])
+        app = web.Application(middlewares=[self._metrics.count(PAGE), errors_as_json, guard(host), access])
         app.on_response_prepare.append(set_headers)
         app.on_shutdown.append(self._close)
         app.add_routes(

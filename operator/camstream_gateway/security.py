@@ -4,14 +4,18 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from camstream.errors import CamstreamError
+from camstream_gateway.store import Unavailable
 
 HEADERS: Final = {
     # Nothing but our own files, nothing inline, no other host; worker-src for the decoder, blob: for files that are saved.
@@ -57,32 +61,135 @@ def read_tokens(file: Path) -> Tokens:
     return frozenset(hashlib.sha256(token.encode()).digest() for token in found)
 
 
-def ask_for(tokens: Tokens | None) -> Middleware:
-    """A middleware that answers only who has a token: as bearer or, where a program knows nothing else, as a password."""
+class Right(NamedTuple):
+    """What somebody would do, in the words of Kubernetes."""
+
+    verb: str
+    resource: str
+    """Plural of a kind of the group ``camstream.dev``."""
+    namespace: str
+    """Empty for all."""
+    name: str = ""
+    """Empty for any."""
+
+    def __str__(self) -> str:
+        where = f"in the namespace {self.namespace!r}" if self.namespace else "in all namespaces"
+        return f"{self.verb} {self.resource}{f' {self.name!r}' if self.name else ''} {where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody, or a program."""
+
+    name: str = ""
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What else Kubernetes knows of them, by name."""
+
+
+class Gate(Protocol):
+    """Who may do what."""
+
+    async def person(self, token: bytes | None) -> Person | None:
+        """Whose token it is; None: nobody's.
+
+        :param token: None where none is given
+        :raises Unavailable: if that cannot be known now
+        """
+
+    async def may(self, person: Person, right: Right) -> bool:
+        """Whether somebody may do something.
+
+        :raises Unavailable: if that cannot be known now
+        """
+
+
+class Everybody:
+    """Everybody may do everything."""
+
+    async def person(self, token: bytes | None) -> Person | None:  # noqa: ARG002 - whoever it is
+        return Person()
+
+    async def may(self, person: Person, right: Right) -> bool:  # noqa: ARG002 - whatever it is
+        return True
+
+
+class Holders:
+    """Who holds one of some tokens may do everything."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def person(self, token: bytes | None) -> Person | None:
+        digest = hashlib.sha256(token or b"").digest()
+        return Person() if any(hmac.compare_digest(digest, known) for known in self._tokens) else None
+
+    async def may(self, person: Person, right: Right) -> bool:  # noqa: ARG002 - whatever it is
+        return True
+
+
+Asked = Callable[[web.Request], Iterable[Right]]
+"""Which rights a request takes."""
+
+_GATE, _PERSON = "camstream_gate", "camstream_person"
+
+
+def ask_for(gate: Gate, asked: Asked) -> Middleware:
+    """A middleware that answers only who has a token, as bearer or, where a program knows nothing else, as a password, and the rights."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if tokens is None or request.path in OPEN_PATHS or has_token(request.headers.get(hdrs.AUTHORIZATION, ""), tokens):
+        if request.path in OPEN_PATHS:
             return await handler(request)
-        headers = {hdrs.WWW_AUTHENTICATE: 'Basic realm="camstream"'}
-        raise web.HTTPUnauthorized(headers=headers, text="a token is needed: as `Authorization: Bearer TOKEN`, or as password\n")
+        with _told():
+            person = await gate.person(token_of(request.headers.get(hdrs.AUTHORIZATION, "")))
+        if person is None:
+            headers = {hdrs.WWW_AUTHENTICATE: 'Basic realm="camstream"'}
+            raise web.HTTPUnauthorized(headers=headers, text="a token is needed: as `Authorization: Bearer TOKEN`, or as password\n")
+        request[_GATE], request[_PERSON] = gate, person
+        for right in asked(request):
+            await permit(request, right)
+        return await handler(request)
 
     return middleware
 
 
-def has_token(authorization: str, tokens: Tokens) -> bool:
-    """Whether a header Authorization holds one of some tokens."""
+async def permit(request: web.Request, right: Right) -> None:
+    """Return if who asks may do it.
+
+    :raises web.HTTPForbidden: if not
+    :raises web.HTTPServiceUnavailable: if that cannot be known now
+    """
+    gate: Gate = request[_GATE]
+    person: Person = request[_PERSON]
+    with _told():
+        allowed = await gate.may(person, right)
+    if not allowed:
+        raise web.HTTPForbidden(text=f"{person.name or 'you'} may not {right}; ask who administers it for that right\n")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Nobody gets in because nobody could be asked."""
+    try:
+        yield
+    except Unavailable as error:
+        raise web.HTTPServiceUnavailable(text=f"it is not known who may do this: {error}\n") from error
+
+
+def token_of(authorization: str) -> bytes | None:
+    """The token of a header Authorization; None where there is none."""
     scheme, _, rest = authorization.partition(" ")
-    given = rest.strip().encode()
+    given = rest.strip().encode(errors="surrogateescape")
     if scheme.lower() == "basic":
         try:
             given = base64.b64decode(given, validate=True).partition(b":")[2]
         except binascii.Error:
-            return False
+            return None
     elif scheme.lower() != "bearer":
-        return False
-    digest = hashlib.sha256(given).digest()
-    return any(hmac.compare_digest(digest, token) for token in tokens)
+        return None
+    return given or None
 
 
 def guard(host: str) -> Middleware:

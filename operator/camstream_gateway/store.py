@@ -74,6 +74,8 @@ class ObjectStore(Protocol):
 
     home: str
     """Namespace of what clients make whose names know no namespaces."""
+    namespaces: tuple[str, ...]
+    """Those that it looks at; none: all."""
 
     async def apply(self, thing: Streaming) -> Streaming:
         """Make an object or replace its metadata and spec.
@@ -129,6 +131,7 @@ class LocalStore:
     """The objects of one ``camstream run``, by the socket in its folder."""
 
     home = "default"
+    namespaces: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         """:param folder: of the run"""

@@ -144,8 +144,35 @@ def test_gateway_without_rest_may_only_read() -> None:
             ("camstream.dev", "pipelines"): verbs,
             ("", "pods/log"): {"get"},
         }
+    assert "--read-only" in gateway_container("gateway.rest.enabled=false")["args"]
     ports = {port["name"] for port in gateway("gateway.rest.enabled=false")[Name("Service", NAMESPACE, GATEWAY)]["spec"]["ports"]}
     assert ports == {"http"}
+
+
+@pytest.mark.parametrize(
+    ("values", "tokens", "review"),
+    [
+        ((), None, False),
+        (('gateway.auth="None"',), None, False),
+        (('gateway.tokensSecret="a"',), "/etc/camstream/tokens/tokens", False),
+        (('gateway.auth="Tokens"', 'gateway.tokensSecret="a"'), "/etc/camstream/tokens/tokens", False),
+        (('gateway.auth="TokenReview"',), None, True),
+    ],
+)
+def test_gateway_asks_for_what_it_is_told_to_ask_for(
+    monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...], tokens: str | None, review: bool
+) -> None:
+    monkeypatch.setattr("sys.argv", ["camstream-gateway", *gateway_container(*values)["args"]])
+    args = arguments()
+    assert (args.tokens and str(args.tokens), args.token_review, args.read_only) == (tokens, review, False)
+    # Also where the gateway looks at some namespaces only: these questions belong to no namespace.
+    objects = rendered("gateway.enabled=true", 'watchNamespaces=["gun"]', *values)
+    roles = {name.name: rights(thing) for name, thing in objects.items() if name.kind == "ClusterRole" and name.name.startswith(GATEWAY)}
+    wanted = {("authentication.k8s.io", "tokenreviews"): {"create"}, ("authorization.k8s.io", "subjectaccessreviews"): {"create"}}
+    assert roles == ({f"{GATEWAY}-reviews": wanted} if review else {})
+    bindings = [thing for name, thing in objects.items() if name.kind == "ClusterRoleBinding" and name.name.startswith(GATEWAY)]
+    account = {"kind": "ServiceAccount", "name": GATEWAY, "namespace": NAMESPACE}
+    assert [binding["subjects"] for binding in bindings] == ([[account]] if review else [])
 
 
 def test_gateway_keeps_what_clients_upload_in_the_volume() -> None:

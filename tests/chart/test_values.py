@@ -104,6 +104,7 @@ USED: dict[str, tuple[str, ...]] = {
     "gateway.enabled": ("true",),
     "gateway.rest.enabled": ("false", GATEWAY),
     "gateway.namespace": ('"beamline-2"', GATEWAY),
+    "gateway.auth": ('"TokenReview"', GATEWAY),
     "gateway.tokensSecret": ('"tokens"', GATEWAY),
     "gateway.service.type": ('"LoadBalancer"', GATEWAY),
     "gateway.service.annotations": ('{"a": "b"}', GATEWAY),
@@ -188,6 +189,7 @@ def test_value_changes_what_is_installed(path: str) -> None:
         ),
         ('workerClasses=[{"name": "default"}, {"name": "default"}]', "workerClasses: each name may be given once; found: default, default"),
         ('backgrounds.persistence.accessMode="ReadOnlyMany"', "value must be one of 'ReadWriteOnce', 'ReadWriteMany', 'ReadWriteOncePod'"),
+        ('gateway.auth="Basic"', "at '/gateway/auth': value must be one of '', 'None', 'Tokens', 'TokenReview'"),
         ("networkPolicy.operator.apiServerPorts=[]", "at '/networkPolicy/operator/apiServerPorts': minItems: got 0, want 1"),
         ('monitoring.alerts.window="ten minutes"', "at '/monitoring/alerts/window': 'ten minutes' does not match pattern"),
         ("monitoring.alerts.dropPercent=101", "at '/monitoring/alerts/dropPercent': maximum: got 101, want 100"),
@@ -196,3 +198,15 @@ def test_value_changes_what_is_installed(path: str) -> None:
 )
 def test_wrong_value_is_refused_with_words(value: str, words: str) -> None:
     assert words in template(*settings(value), fails=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (('gateway.auth="Tokens"',), "gateway.auth: Tokens needs the name of a Secret in gateway.tokensSecret"),
+        (('gateway.auth="None"', 'gateway.tokensSecret="a"'), "gateway.auth: None does not use the Secret in gateway.tokensSecret (a)"),
+        (('gateway.auth="TokenReview"', 'gateway.tokensSecret="a"'), "gateway.auth: TokenReview does not use the Secret"),
+    ],
+)
+def test_ways_to_authenticate_that_contradict_each_other_are_refused(values: tuple[str, ...], words: str) -> None:
+    assert words in template(*settings(GATEWAY, *values), fails=True)

@@ -1,6 +1,7 @@
 """The gateway's own API by hand, against a real `camstream run`: every operation, versions, errors, limits, other sites."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,14 @@ def test_edit_of_an_old_version_is_refused_and_changes_nothing(api: NativeApi, m
     for tag in (f'"0", {theirs.tag}', "*"):
         assert api.ask(method, made, mine, If_Match=tag).status == 200
     assert api.ask("GET", made).body["spec"]["groups"] == ["mine"]
+
+
+def test_edits_of_many_at_once_are_all_kept(api: NativeApi, made: str) -> None:
+    names = [f"n{number}" for number in range(4)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        replies = list(pool.map(lambda name: api.ask("PATCH", made, {"metadata": {"annotations": {name: name}}}), names))
+    assert [reply.status for reply in replies] == [200] * len(names)
+    assert api.ask("GET", made).body["metadata"]["annotations"].keys() == set(names)
 
 
 def test_replacement_keeps_labels_and_annotations_that_it_does_not_give(api: NativeApi, made: str) -> None:

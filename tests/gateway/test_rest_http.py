@@ -206,7 +206,7 @@ def test_tokens_that_cannot_be_used_close_all_doors(tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text("short\n")
     with local_run(tmp_path, "--tokens", str(tmp_path / "tokens"), str(tmp_path / "cam.yaml"), rest=True) as run:
         said = run.wait_for_output("nothing is served")
-        assert "other users may read or write it" in said or "expected at least one token" in said
+        assert "others may read it" in said or "expected at least one token" in said
         run.wait_for_phase("cam", "Running")
         assert "camera API: http" not in said
 

@@ -1,37 +1,19 @@
 """The gateway as a process on a real API server: the page's list, its own API, and cam_server's REST interface."""
 
 import json
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from cam_server_client import CamClient, PipelineClient
+from gateway_processes import running_gateway
 from native_api import NativeApi
 from open_api import matches
 from operators import SIMULATION, Cluster, converge, reads
 from waiting import wait_for
 
 from camstream.names import WAKE
-
-
-@contextmanager
-def running_gateway(cluster: Cluster, folder: Path, *options: str) -> Iterator[dict[str, str]]:
-    """:returns: where each door is"""
-    command = [sys.executable, "-m", "camstream_gateway.app", "--kubeconfig", str(cluster.server.kubeconfig), "--exit-with-stdin"]
-    command += ["--backgrounds", str(folder / "backgrounds"), "--scripts", str(folder / "scripts")]
-    command += ["--page-port", "0", "--cameras-port", "0", "--pipelines-port", "0", *options]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())["doors"]
-        finally:
-            process.stdin.close()
-            assert process.wait(20) == 0
 
 
 def listed(page: str) -> dict[str, Any]:
@@ -45,7 +27,7 @@ def test_page_lists_what_the_cluster_runs_and_what_changes(cluster: Cluster, tmp
     cluster.create("Camera", "page-one", "gun", SIMULATION)
     cluster.create("Pipeline", "page-one", "fit", reads("gun"))
     converge(cluster.server, "page-one")
-    with running_gateway(cluster, tmp_path, "--home", "page-one") as doors:
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "page-one") as doors:
         found = wait_for("both are listed", lambda: (views := listed(doors["page"])).keys() >= {"gun", "fit"} and views)
         assert (found["gun"]["namespace"], found["gun"]["phase"], found["fit"]["unit"]) == ("page-one", "Starting", "px")
         assert found["fit"]["address"] == "tcp://cpl-fit.page-one.svc:9999"
@@ -53,14 +35,14 @@ def test_page_lists_what_the_cluster_runs_and_what_changes(cluster: Cluster, tmp
         wait_for("another namespace is seen", lambda: "other" in listed(doors["page"]))
         cluster.delete("Camera", "page-one", "gun")
         wait_for("the deletion is seen", lambda: "gun" not in listed(doors["page"]))
-    with running_gateway(cluster, tmp_path, "--home", "page-one", "--namespace", "page-one") as doors:
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "page-one", "--namespace", "page-one") as doors:
         wait_for("its own is listed", lambda: "fit" in listed(doors["page"]))
         assert "other" not in listed(doors["page"])
 
 
 def test_clients_of_cam_server_make_and_change_objects_of_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
     cluster.make_namespace("rest")
-    with running_gateway(cluster, tmp_path, "--home", "rest", "--namespace", "rest") as doors:
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "rest", "--namespace", "rest") as doors:
         cameras, pipelines = CamClient(doors["cameras"]), PipelineClient(doors["pipelines"])
         cameras.set_camera_config("SAT-CM-01", {"source": "SAT-CM-01", "source_type": "simulation", "mirror_x": True})
         [camera] = cluster.list("Camera", "rest")
@@ -76,7 +58,7 @@ def test_clients_of_cam_server_make_and_change_objects_of_the_cluster(cluster: C
 def test_own_api_reads_and_changes_objects_of_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
     cluster.make_namespace("native")
     lifecycle = {"lifecycle": {"mode": "OnDemand"}}
-    with running_gateway(cluster, tmp_path, "--home", "native", "--namespace", "native") as doors:
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "native", "--namespace", "native") as doors:
         api = NativeApi(doors["page"])
         document = api.ask("GET", "/api/openapi.json").body
         for kind, plural, spec in (("Camera", "cameras", SIMULATION | lifecycle), ("Pipeline", "pipelines", reads("one") | lifecycle)):
@@ -114,7 +96,7 @@ def test_edit_by_the_own_api_loses_nobody_elses(cluster: Cluster, tmp_path: Path
     cluster.make_namespace("edits")
     cluster.create("Camera", "edits", "gun", SIMULATION)
     path = "/api/v1/cameras/edits/gun"
-    with running_gateway(cluster, tmp_path, "--home", "edits") as doors:
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "edits") as doors:
         api = NativeApi(doors["page"])
         old = api.ask("GET", path)
         cluster.edit("Camera", "edits", "gun", {"spec": {"geometry": {"rotateQuarterTurns": 1}}})
@@ -124,6 +106,11 @@ def test_edit_by_the_own_api_loses_nobody_elses(cluster: Cluster, tmp_path: Path
         # Without a version it is an edit of what is stored now, whether the gateway has heard of it or not.
         merged = api.ask("PATCH", path, {"spec": {"groups": ["mine"]}}).body["spec"]
         assert (merged["geometry"], merged["groups"]) == ({"rotateQuarterTurns": 1}, ["mine"])
+        names = [f"n{number}" for number in range(4)]
+        with ThreadPoolExecutor(len(names)) as pool:
+            replies = list(pool.map(lambda name: api.ask("PATCH", path, {"metadata": {"annotations": {name: name}}}), names))
+        assert [reply.status for reply in replies] == [200] * len(names)
+        assert cluster.get("Camera", "edits", "gun")["metadata"]["annotations"].keys() >= set(names)
         cluster.delete("Camera", "edits", "gun")
         cluster.create("Camera", "edits", "gun", SIMULATION)
         assert api.ask("PUT", path, old.body, If_Match=old.tag).status == 412, "another camera of that name"
@@ -134,7 +121,7 @@ def test_own_api_tells_what_the_api_server_refuses(cluster: Cluster, tmp_path: P
         cluster.make_namespace(namespace)
     cluster.create("Camera", "told", "gun", SIMULATION | {"externalName": "GUN"})
     cluster.create("Camera", "elsewhere", "gun", SIMULATION)
-    with running_gateway(cluster, tmp_path, "--home", "told") as doors:
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "told") as doors:
         api = NativeApi(doors["page"])
         fixed = api.ask("PATCH", "/api/v1/cameras/told/gun", {"spec": {"externalName": "ANOTHER"}})
         assert (fixed.status, fixed.code) == (422, "Invalid")
@@ -148,7 +135,7 @@ def test_own_api_tells_what_the_api_server_refuses(cluster: Cluster, tmp_path: P
         reply = api.ask("POST", "/api/v1/cameras", nowhere)
         assert (reply.status, reply.code) == (404, "NotFound")
         assert '"nowhere" not found' in reply.message
-    with running_gateway(cluster, tmp_path, "--home", "told", "--namespace", "told") as doors:
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "told", "--namespace", "told") as doors:
         api = NativeApi(doors["page"])
         assert api.ask("GET", "/api/v1/cameras/elsewhere/gun").status == 404
         for method in ("PATCH", "DELETE"):

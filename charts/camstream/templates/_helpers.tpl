@@ -138,6 +138,19 @@ leaseName: {{ include "camstream.operatorName" . }}
   verbs: [get]
 {{- end }}
 
+{{/* Who may use the gateway: None, Tokens or TokenReview. */}}
+{{- define "camstream.gatewayAuth" -}}
+{{- $secret := .Values.gateway.tokensSecret }}
+{{- $auth := default (ternary "Tokens" "None" (ne $secret "")) .Values.gateway.auth }}
+{{- if and (eq $auth "Tokens") (not $secret) }}
+{{- fail "gateway.auth: Tokens needs the name of a Secret in gateway.tokensSecret" }}
+{{- end }}
+{{- if and (ne $auth "Tokens") $secret }}
+{{- fail (printf "gateway.auth: %s does not use the Secret in gateway.tokensSecret (%s); take one of the two away" $auth $secret) }}
+{{- end }}
+{{- $auth }}
+{{- end }}
+
 {{- define "camstream.gatewayName" -}}
 {{ include "camstream.fullname" . }}-gateway
 {{- end }}

@@ -9,27 +9,27 @@ from camstream_gateway.cam_server.instances import Instances
 from camstream_gateway.cam_server.pipelines import Pipelines
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.metrics import CAMERAS, PIPELINES, Metrics
-from camstream_gateway.security import Tokens, ask_for, guard
+from camstream_gateway.security import guard
 
 
-def camera_api(service: Service, host: str, tokens: Tokens | None, metrics: Metrics) -> web.Application:
+def camera_api(service: Service, host: str, access: Middleware, metrics: Metrics) -> web.Application:
     """
     :param host: where it is served
-    :param tokens: who asks must have one of them; None: everybody may
+    :param access: lets in who may ask
     :param metrics: where requests are counted
     """
     info = Info(service, Instances(service), service.mirror.cameras)
-    return _application([*info.server_routes(), *Cameras(service).routes(info)], host, tokens, metrics.count(CAMERAS))
+    return _application([*info.server_routes(), *Cameras(service).routes(info)], host, access, metrics.count(CAMERAS))
 
 
-def pipeline_api(service: Service, host: str, tokens: Tokens | None, metrics: Metrics) -> web.Application:
+def pipeline_api(service: Service, host: str, access: Middleware, metrics: Metrics) -> web.Application:
     """Parameters as for :func:`camera_api`."""
     instances = Instances(service)
     info = Info(service, instances, service.mirror.pipelines)
-    return _application([*info.server_routes(), *Pipelines(service, instances).routes(info)], host, tokens, metrics.count(PIPELINES))
+    return _application([*info.server_routes(), *Pipelines(service, instances).routes(info)], host, access, metrics.count(PIPELINES))
 
 
-def _application(routes: list[web.RouteDef], host: str, tokens: Tokens | None, count: Middleware) -> web.Application:
-    app = web.Application(middlewares=[count, guard(host), ask_for(tokens)])
+def _application(routes: list[web.RouteDef], host: str, access: Middleware, count: Middleware) -> web.Application:
+    app = web.Application(middlewares=[count, guard(host), access])
     app.add_routes(routes)
     return app

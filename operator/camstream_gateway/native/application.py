@@ -1,7 +1,7 @@
 """The API: its paths, and what they do. Everything is asked of the mirror and of what is behind cam_server's interface."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Final
 
@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from camstream.spec.base import Spec
 from camstream.spec.key import Key
-from camstream.spec.objects import Camera
+from camstream.spec.objects import Background, Camera
 from camstream_gateway.cam_server.service import Service, check_may_run
 from camstream_gateway.native.forms import BackgroundList, Collected, Collection
 from camstream_gateway.native.openapi import Operation, document, operations
@@ -26,6 +26,8 @@ from camstream_gateway.native.requests import (
     replacement,
     unless_changed,
 )
+from camstream_gateway.rights import to_list
+from camstream_gateway.security import Right, permit
 from camstream_gateway.store import NotFound, Streaming, Unavailable
 
 READING: Final = "GET, HEAD"
@@ -33,6 +35,10 @@ READING: Final = "GET, HEAD"
 
 READY_S: Final = 10.0
 """Longest wait until everything has been told once, after the start."""
+
+OF_OBJECTS: Final = {"read": "get", "replace": "update", "patch": "patch", "delete": "delete", "wake": "patch"}
+OF_BACKGROUNDS: Final = {"listBackgroundsOf": "list", "collectBackgroundOf": "create"}
+"""Verbs of Kubernetes, by what an operation does."""
 
 Answer = Callable[[web.Request, Kind], Awaitable[web.Response]]
 
@@ -73,7 +79,20 @@ class Native:
         except TimeoutError as error:
             raise Unavailable("the objects are not known yet: who keeps them has not answered; ask again") from error
         assert operation.kind is not None  # noqa: S101 - the document is answered without
+        for right in self._rights(operation, request):
+            await permit(request, right)
         return await answer(request, operation.kind)
+
+    def _rights(self, operation: Operation, request: web.Request) -> Iterator[Right]:
+        """What an operation takes. To make something is asked about when its namespace has been read."""
+        assert operation.kind is not None  # noqa: S101 - as above
+        plural, found = operation.kind.plural, request.match_info
+        if operation.in_one_namespace:
+            yield from to_list(plural, request.query.get("namespace"), self._mirror.store.namespaces)
+        elif verb := OF_BACKGROUNDS.get(operation.name):
+            yield Right(verb, Background.plural, found["namespace"])
+        elif verb := OF_OBJECTS.get(operation.name):
+            yield Right(verb, plural, found["namespace"], found["name"])
 
     # ------------------------------------------------------------------ objects
 
@@ -97,7 +116,9 @@ class Native:
         return found
 
     async def _create(self, request: web.Request, kind: Kind) -> web.Response:
-        thing = await self._mirror.create(new_object(kind, await content(request, JSON), self._mirror.store.home))
+        wanted = new_object(kind, await content(request, JSON), self._mirror.store.home)
+        await permit(request, Right("create", kind.plural, wanted.metadata.namespace))
+        thing = await self._mirror.create(wanted)
         found = object_reply(thing, 201)
         found.headers[hdrs.LOCATION] = f"/api/v1/{kind.plural}/{thing.metadata.namespace}/{thing.name}"
         return found

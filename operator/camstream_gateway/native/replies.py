@@ -93,6 +93,8 @@ def failure(status: int, code: str, message: str) -> web.Response:
 
 def _code(status: int) -> str:
     """One word for a status of HTTP: ``MethodNotAllowed``."""
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return "Unavailable"
     return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
 
 

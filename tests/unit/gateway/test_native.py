@@ -1,5 +1,7 @@
 """The gateway's own API: its document, merge patches, versions."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +15,27 @@ from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Metadata, etag
 from camstream.spec.status import CameraStatus, Phase
 from camstream_gateway.native.openapi import document, operations
-from camstream_gateway.native.replies import document_of
+from camstream_gateway.native.replies import ERRORS, document_of
 from camstream_gateway.native.requests import ReadOnly, merge, patch, replacement
+
+PAGE = (Path(__file__).parents[3] / "docs/reference/native_api.md").read_text(encoding="utf-8")
 
 
 def test_document_is_valid_and_has_every_operation() -> None:
     check(document())
     found = [(path, method.upper()) for path, methods in document()["paths"].items() for method in methods]
     assert sorted(found) == sorted((operation.path, operation.method) for operation in operations())
+
+
+def test_reference_page_has_every_operation_and_every_error_and_no_other() -> None:
+    calls = set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/api/\S+)`", PAGE))
+    assert calls == {(operation.method, operation.path) for operation in operations()}
+    rows = {(int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", PAGE, re.M)}
+    assert rows >= {(status, code) for _, status, code in ERRORS}
+    told = {
+        int(status) for methods in document()["paths"].values() for one in methods.values() for status in one["responses"] if status > "4"
+    }
+    assert {status for status, _ in rows} == told | {405, 500}, "any path may be asked wrongly, or answered so by a mistake of ours"
 
 
 def test_schemas_of_the_document_tell_objects_from_what_is_none() -> None:

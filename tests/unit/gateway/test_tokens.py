@@ -1,12 +1,13 @@
 """Who may ask."""
 
+import asyncio
 import base64
 from pathlib import Path
 
 import pytest
 
 from camstream.errors import CamstreamError
-from camstream_gateway.security import has_token, read_tokens
+from camstream_gateway.security import Holders, read_tokens, token_of
 
 TOKEN, OTHER = "a-token-of-some-length", "another-token-of-some-length"
 
@@ -21,6 +22,10 @@ def file(tmp_path: Path) -> Path:
 
 def basic(password: str) -> str:
     return "Basic " + base64.b64encode(f"anybody:{password}".encode()).decode()
+
+
+def has_token(header: str, tokens: frozenset[bytes]) -> bool:
+    return asyncio.run(Holders(tokens).person(token_of(header))) is not None
 
 
 @pytest.mark.parametrize("header", [f"Bearer {TOKEN}", f"bearer {OTHER}", basic(TOKEN)])

@@ -1,0 +1,215 @@
+"""Who may do what at a gateway that asks a real API server: tokens of ServiceAccounts, rights of RBAC, and an API server that is away."""
+
+import base64
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_server import ApiServer, install_crds, running_api_server
+from charts import NAMESPACE, rendered
+from gateway_processes import running_gateway
+from native_api import NativeApi
+from operators import SIMULATION, Cluster, reads
+from waiting import wait_for
+
+GATEWAY = f"system:serviceaccount:{NAMESPACE}:camstream-gateway"
+GROUPS = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}"]
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+CAMERA = {"apiVersion": "camstream.dev/v1alpha1", "kind": "Camera", "spec": SIMULATION}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Where the gateway has the rights that the chart gives it, and two namespaces with a camera and a pipeline each."""
+    with running_api_server(tmp_path_factory.mktemp("api-server"), users={GATEWAY: GROUPS}, authorization="RBAC") as server:
+        install_crds(server)
+        found = Cluster(server)
+        for namespace in (NAMESPACE, "other"):
+            found.make_namespace(namespace)
+            found.create("Camera", namespace, "gun", SIMULATION)
+            found.create("Pipeline", namespace, "fit", reads("gun"))
+        for name, thing in rendered("gateway.enabled=true", 'gateway.auth="TokenReview"').items():
+            if name.kind in ("ClusterRole", "ClusterRoleBinding"):
+                assert server.request("POST", f"{RBAC}/{name.kind.lower()}s", thing).status == 201
+        yield found
+
+
+@pytest.fixture(scope="module")
+def doors(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    kubeconfig = cluster.server.kubeconfig_of(GATEWAY)
+    with running_gateway(kubeconfig, tmp_path_factory.mktemp("gateway"), "--home", NAMESPACE, "--token-review") as found:
+        yield found
+
+
+def account(server: ApiServer, name: str, *rules: dict[str, Any], namespace: str | None = NAMESPACE) -> str:
+    """Token of a new ServiceAccount that may do what the rules say.
+
+    :param namespace: where it may; None: everywhere
+    """
+    place = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
+    assert server.request("POST", place, {"metadata": {"name": name}}).status == 201
+    kind, where = ("Role", f"{RBAC}/namespaces/{namespace}") if namespace else ("ClusterRole", RBAC)
+    role = {"metadata": {"name": name}, "rules": list(rules)}
+    assert server.request("POST", f"{where}/{kind.lower()}s", role).status == 201
+    binding = {
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
+    }
+    assert server.request("POST", f"{where}/{kind.lower()}bindings", binding).status == 201
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    answer = server.request("POST", f"{place}/{name}/token", request)
+    assert answer.status == 201, answer.message
+    rule = rules[0]
+    right = {"group": rule["apiGroups"][0], "resource": rule["resources"][0], "verb": rule["verbs"][0], "namespace": namespace or ""}
+    wait_for("the API server knows the role", lambda: is_allowed(server, f"system:serviceaccount:{NAMESPACE}:{name}", right))
+    return str(answer.body["status"]["token"])
+
+
+def is_allowed(server: ApiServer, user: str, right: dict[str, str]) -> bool:
+    """Whether the API server lets somebody do something: it learns of a role a moment after it is made."""
+    spec = {"user": user, "groups": GROUPS, "resourceAttributes": right}
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    return bool(server.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body).body["status"]["allowed"])
+
+
+ASKS = {"group": "authentication.k8s.io", "resource": "tokenreviews", "verb": "create"}
+
+
+def may(verbs: list[str], *plurals: str) -> dict[str, Any]:
+    return {"apiGroups": ["camstream.dev"], "resources": list(plurals or ("cameras", "pipelines", "backgrounds")), "verbs": verbs}
+
+
+def status_of(url: str, token: str, method: str = "GET", body: bytes | None = None, basic: bool = False) -> int:
+    header = f"Basic {base64.b64encode(f'anybody:{token}'.encode()).decode()}" if basic else f"Bearer {token}"
+    request = urllib.request.Request(url, body, {"Authorization": header} if token else {}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_without_a_token_of_the_cluster_nothing_is_told_but_that_it_lives(doors: dict[str, str]) -> None:
+    for token in ("", "a-token-of-nobody", "é"):
+        for url in (
+            doors["page"],
+            f"{doors['page']}api/v1/cameras",
+            f"{doors['cameras']}api/v1/cam",
+            f"{doors['pipelines']}api/v1/pipeline",
+        ):
+            assert status_of(url, token, basic=token == "é") == 401
+    assert status_of(f"{doors['page']}healthz", "") == 200
+    assert status_of(f"{doors['page']}metrics", "") == 200
+
+
+def test_who_may_read_one_namespace_reads_there_only(cluster: Cluster, doors: dict[str, str]) -> None:
+    token = account(cluster.server, "reader", may(["get", "list"]))
+    page, api = doors["page"], NativeApi(doors["page"], token)
+    for path, status in (
+        (f"/api/v1/cameras?namespace={NAMESPACE}", 200),
+        (f"/api/v1/cameras/{NAMESPACE}/gun", 200),
+        (f"/api/v1/pipelines/{NAMESPACE}/fit", 200),
+        (f"/api/v1/cameras/{NAMESPACE}/gun/backgrounds", 200),
+        ("/api/openapi.json", 200),
+        ("/api/v1/cameras", 403),
+        ("/api/v1/cameras?namespace=other", 403),
+        ("/api/v1/cameras/other/gun", 403),
+        ("/api/v1/cameras/other/nobody", 403),
+        ("/api/v1/cameras/other/gun/backgrounds", 403),
+    ):
+        assert api.ask("GET", path).status == status, path
+    for path, status in (
+        ("", 200),
+        ("page/main.js", 200),
+        ("api/streams", 403),
+        ("ws/streams", 403),
+        (f"api/streams/camera/{NAMESPACE}/gun/preview.png", 204),
+        ("api/streams/camera/other/gun/preview.png", 403),
+        ("ws/streams/camera/other/gun", 403),
+    ):
+        assert status_of(page + path, token) == status, path
+        assert status_of(page + path, token, basic=True) == status, path
+    refused = api.ask("PATCH", f"/api/v1/cameras/{NAMESPACE}/gun", {"spec": {"groups": ["x"]}})
+    assert (refused.status, refused.code) == (403, "Forbidden")
+    wanted = f"system:serviceaccount:{NAMESPACE}:reader may not patch cameras 'gun' in the namespace '{NAMESPACE}'"
+    assert refused.message.startswith(wanted)
+    everywhere = account(cluster.server, "everywhere", may(["get", "list"]), namespace=None)
+    assert status_of(f"{page}api/streams", everywhere) == 200
+    assert status_of(f"{page}api/v1/cameras", everywhere) == 200
+
+
+@pytest.mark.parametrize(
+    ("verb", "method", "path", "body", "status"),
+    [
+        ("create", "POST", "/api/v1/cameras", CAMERA | {"metadata": {"name": "new"}}, 201),
+        ("update", "PUT", f"/api/v1/cameras/{NAMESPACE}/gun", {"spec": SIMULATION}, 200),
+        ("patch", "PATCH", f"/api/v1/cameras/{NAMESPACE}/gun", {"spec": {"groups": ["x"]}}, 200),
+        ("patch", "POST", f"/api/v1/cameras/{NAMESPACE}/gun/wake", {}, 202),
+        ("delete", "DELETE", f"/api/v1/pipelines/{NAMESPACE}/fit", None, 204),
+    ],
+)
+def test_each_change_takes_its_verb_and_no_other(
+    cluster: Cluster, doors: dict[str, str], verb: str, method: str, path: str, body: Any, status: int
+) -> None:
+    others = [one for one in ("get", "list", "create", "update", "patch", "delete") if one != verb]
+    name = f"{method.lower()}-{status}"
+    refused = NativeApi(doors["page"], account(cluster.server, f"all-but-{name}", may(others))).ask(method, path, body)
+    assert (refused.status, refused.code) == (403, "Forbidden")
+    api = NativeApi(doors["page"], account(cluster.server, f"only-{name}", may([verb])))
+    elsewhere = body | {"metadata": body["metadata"] | {"namespace": "other"}} if method == "POST" and "metadata" in body else body
+    assert api.ask(method, path.replace(NAMESPACE, "other"), elsewhere).status == 403, "another namespace"
+    assert api.ask(method, path, body).status == status
+
+
+def test_clients_of_cam_server_have_the_rights_of_the_home_namespace(cluster: Cluster, doors: dict[str, str]) -> None:
+    cameras, pipelines = f"{doors['cameras']}api/v1/cam", f"{doors['pipelines']}api/v1/pipeline"
+    config = b'{"source": "NEW", "source_type": "simulation"}'
+    reader = account(cluster.server, "cam-reader", may(["get", "list"], "cameras"))
+    assert status_of(cameras, reader) == 200
+    assert status_of(pipelines, reader) == 403
+    assert status_of(f"{cameras}/NEW/config", reader, "POST", config) == 403
+    creator = account(cluster.server, "cam-creator", may(["create"], "cameras"))
+    assert status_of(f"{cameras}/NEW/config", creator, "POST", config) == 403, "it could replace one, too"
+    writer = account(cluster.server, "cam-writer", may(["get", "create", "update"], "cameras"))
+    assert status_of(f"{cameras}/NEW/config", writer, "POST", config) == 200
+    assert status_of(f"{cameras}/NEW/config", writer, "DELETE") == 403
+    # A script runs in the workers of pipelines, by whichever door it comes.
+    assert status_of(f"{cameras}/script/a.py/script_bytes", writer, "PUT", b"") == 403
+    assert status_of(f"{doors['pipelines']}api/v1/pipeline/background", writer, "POST", b"{}") == 403
+
+
+def test_gateway_without_the_right_to_ask_lets_nobody_in_and_says_why(cluster: Cluster, doors: dict[str, str]) -> None:
+    token = account(cluster.server, "late", may(["get"]))
+    binding = f"{RBAC}/clusterrolebindings/camstream-gateway-reviews"
+    kept = cluster.server.request("GET", binding).body
+    assert cluster.server.request("DELETE", binding).status == 200
+    try:
+        wait_for("the API server knows it", lambda: not is_allowed(cluster.server, GATEWAY, ASKS))
+        refused = NativeApi(doors["page"], token).ask("GET", f"/api/v1/cameras/{NAMESPACE}/gun")
+        assert (refused.status, refused.code) == (503, "Unavailable")
+        assert "does not answer the TokenReview of this gateway" in refused.message
+        assert "let its account create them" in refused.message
+        assert status_of(f"{doors['cameras']}api/v1/cam", token) == 503
+    finally:
+        fresh = {key: kept[key] for key in ("roleRef", "subjects")} | {"metadata": {"name": kept["metadata"]["name"]}}
+        assert cluster.server.request("POST", f"{RBAC}/clusterrolebindings", fresh).status == 201
+        wait_for("the API server knows it", lambda: is_allowed(cluster.server, GATEWAY, ASKS))
+
+
+def test_api_server_that_is_away_lets_nobody_in(cluster: Cluster, tmp_path: Path) -> None:
+    token = account(cluster.server, "patient", may(["get"]))
+    with running_gateway(cluster.server.kubeconfig_of(GATEWAY), tmp_path, "--home", NAMESPACE, "--token-review") as doors:
+        api = NativeApi(doors["page"], token)
+        cluster.server.process.stop()
+        try:
+            refused = api.ask("GET", "/api/openapi.json")
+            assert (refused.status, refused.code) == (503, "Unavailable")
+            assert "the API server did not answer" in refused.message
+        finally:
+            cluster.server.start()
+        wait_for("it asks again", lambda: api.ask("GET", "/api/openapi.json").status == 200)
