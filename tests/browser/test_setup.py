@@ -409,10 +409,10 @@ def test_opening_a_sleeping_stream_wakes_it_and_leaving_lets_it_sleep(browser: A
     async def test(tab: Tab) -> None:
         await tab.open(f"{run.page()}#/camera/default/sleeper")
         await tab.wait("frames", "return view.frame !== null && view.pill.textContent === '● Running'")
-        assert run.views()["sleeper"].clients == 1
+        await asyncio.get_running_loop().run_in_executor(None, lambda: run.wait("sleeper", "its reader", lambda told: told.clients == 1))
         # Longer than it goes on without a reader: who looks is one.
-        first = await tab.view("return view.shown;")
-        await tab.wait("a hundred more", f"return view.shown > {first} + 100", timeout_s=60)
+        first = await tab.view("return view.status.received;")
+        await tab.wait("5 s of frames", f"return view.status.received > {first} + 100")
         await tab.evaluate("location.hash = '#/'")
         await asyncio.get_running_loop().run_in_executor(None, lambda: run.wait_for_phase("sleeper", "Idle"))
         await tab.wait("idle", "return view.tiles?.get('camera/default/sleeper')?.pill.textContent === '○ Idle'")
