@@ -4,15 +4,17 @@
 """
 
 import asyncio
+import json
 import sys
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support")]
 
 from chromium import Tab, chromium, chromium_path  # noqa: E402 - it stands beside this folder
-from local_runs import local_run  # noqa: E402
+from local_runs import LocalRun, local_run  # noqa: E402
 from PIL import Image  # noqa: E402
 
 SECONDS_OF_TREND = 24
@@ -27,13 +29,18 @@ def main() -> int:
     more = len(sys.argv) > 1
     folder = Path(sys.argv[1]) if more else ROOT / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place, local_run(Path(place), str(ROOT / "configs" / "demo"), page=True) as run:
+    with tempfile.TemporaryDirectory() as place, _demo(place) as run:
         run.wait_for_phase("demo-pipeline", "Running")
         asyncio.run(_take(path, run.page(), folder, more))
     for name in sorted(file.name for file in folder.glob("*.png")):
         _shrink(folder / name)
         print(f"{folder / name}: {(folder / name).stat().st_size // 1024} KiB")
     return 0
+
+
+def _demo(place: str) -> AbstractContextManager[LocalRun]:
+    """With the interface that lets the page change something."""
+    return local_run(Path(place), "--backgrounds", f"{place}/backgrounds", str(ROOT / "configs" / "demo"), page=True, rest=True)
 
 
 async def _take(path: str, url: str, folder: Path, more: bool) -> None:
@@ -49,6 +56,9 @@ async def _take(path: str, url: str, folder: Path, more: bool) -> None:
             await tab.scheme("dark")
             await _stream(tab, url)
             await tab.screenshot(folder / "stream.png")
+            await _set_up(tab)
+            await tab.screenshot(folder / "setup.png")
+            await tab.view("view.act('setup');")
             if not more:
                 return
             await tab.scheme("light")
@@ -72,6 +82,16 @@ async def _stream(tab: Tab, url: str, seconds: float = SECONDS_OF_TREND) -> None
         f" return times && times[next - 1] - first > {seconds}",
         timeout_s=60 + seconds,
     )
+
+
+async def _set_up(tab: Tab) -> None:
+    """A region that is chosen and not applied yet."""
+    await tab.view("view.act('setup');")
+    await tab.wait("the panel", "return view.setup.base !== null && !view.setup.region.pick.disabled")
+    size = await tab.view("const { width, height } = view.frame.image; return { width, height };")
+    region = {"offsetX": size["width"] // 4, "sizeX": size["width"] // 2, "offsetY": size["height"] // 5, "sizeY": size["height"] // 2}
+    await tab.view(f"view.setup.region.show({json.dumps(region)}); view.setup.changed();")
+    await tab.wait("drawn", "return view.figure.edges !== null")
 
 
 def _shrink(path: Path) -> None:

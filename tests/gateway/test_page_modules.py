@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from gateways import oracle
 
+from camstream.frame import Frame, Timestamp
+from camstream.spec import CameraSpec, PipelineSpec
 from camstream.wire.compression import compress
+from camstream_worker.pipeline.plan import camera_plan
+from camstream_worker.pipeline.processing import PipelinePlan
 
 PAGE = Path(__file__).parents[2] / "operator" / "camstream_gateway" / "page"
 MODULES = sorted(path.name for path in PAGE.glob("*.js"))
@@ -179,3 +184,128 @@ def test_numbers_are_written_for_people() -> None:
     assert found[1] == {"values": [-3000, -2000, -1000, 0, 1000, 2000, 3000], "decimals": 0}
     assert found[2:4] == [f"{minus}2000", f"12{thin}000"]
     assert found[4] == ["0.4 s", "59 s", "10 min", "3 h"]
+
+
+REGIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "binned": {"binning": {"sizeX": 2, "sizeY": 3}},
+    "mirrored": {"mirror": {"leftRight": True, "upDown": True}},
+    "turned": {"rotation": {"angle": 90.0, "mode": "Orthogonal"}},
+    "rotated": {"rotation": {"angle": 10.0}},
+    "all": {"binning": {"sizeX": 2, "sizeY": 2}, "mirror": {"leftRight": True}, "rotation": {"angle": 270.0, "mode": "Orthogonal"}},
+}
+"""What a pipeline does before it cuts its region out."""
+
+DRAG = """import { corner, regionOf, wholeImage } from "./region.js";
+const { thing, region, picture, image, from, to } = given;
+const start = corner(thing, region, picture, wholeImage(thing, image));
+console.log(JSON.stringify(start.why ? start : regionOf(from, to, picture, start)));"""
+
+
+def prepared(processing: dict[str, Any], image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What a worker sends of an image."""
+    spec = PipelineSpec.model_validate({"input": {"camera": {"name": "cam"}}, "processing": processing | {"function": "Transparent"}})
+    y, x = (np.arange(size, dtype=np.float32) for size in image.shape)
+    channels = PipelinePlan(spec, None, "{}").process(Frame(1, Timestamp(0, 0), image, x, y))
+    assert channels is not None
+    return np.asarray(channels["image"])
+
+
+def taken(camera: dict[str, Any], image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What a camera sends of an image."""
+    spec = CameraSpec.model_validate({"source": {"simulation": {}}, "geometry": camera})
+    channels = camera_plan(spec, None, "cam").process(Frame(1, Timestamp(0, 0), image, np.empty(0), np.empty(0)))
+    assert channels is not None
+    return np.asarray(channels["image"])
+
+
+def dragged(thing: dict[str, Any], picture: npt.NDArray[Any], image: npt.NDArray[Any], region: Any = None) -> Any:
+    """The region of a rectangle from (4.2, 9.7) to (11.5, 3.1) of the picture."""
+    size = {"width": picture.shape[1], "height": picture.shape[0]}
+    read = {"width": image.shape[1], "height": image.shape[0]}
+    given = {"thing": thing, "region": region, "picture": size, "image": read, "from": {"x": 4.2, "y": 9.7}, "to": {"x": 11.5, "y": 3.1}}
+    return run_module(DRAG, given)
+
+
+RECTANGLE = np.s_[3:10, 4:12]
+"""The pixels that it touches."""
+
+
+@node
+@pytest.mark.parametrize("name", REGIONS)
+@pytest.mark.parametrize("region", [None, {"offsetX": 5, "sizeX": 14, "offsetY": 2, "sizeY": 11}])
+def test_dragged_region_of_a_pipeline_is_what_its_worker_then_sends(name: str, region: dict[str, int] | None) -> None:
+    image = oracle(1, 60, 48)
+    given = REGIONS[name]
+    picture = prepared(given | ({"regionOfInterest": region} if region else {}), image)
+    found = dragged({"kind": "Pipeline", "spec": {"processing": given}}, picture, image, region)
+    np.testing.assert_array_equal(prepared(given | {"regionOfInterest": found}, image), picture[RECTANGLE])
+
+
+@node
+@pytest.mark.parametrize("region", [None, {"offsetX": 3, "sizeX": 17, "offsetY": 1, "sizeY": 12}])
+def test_dragged_region_of_a_camera_is_what_its_worker_then_sends(region: dict[str, int] | None) -> None:
+    image = oracle(1, 60, 48)
+    geometry: dict[str, Any] = {"binning": {"sizeX": 2}, "mirror": {"upDown": True}, "rotateQuarterTurns": 1}
+    picture = taken(geometry | ({"regionOfInterest": region} if region else {}), image)
+    found = dragged({"kind": "Camera", "spec": {"geometry": geometry}}, picture, image, region)
+    np.testing.assert_array_equal(taken(geometry | {"regionOfInterest": found}, image), picture[RECTANGLE])
+
+
+@node
+def test_region_is_not_dragged_where_its_place_cannot_be_told() -> None:
+    image = oracle(1, 60, 48)
+    outside = {"offsetX": 40, "sizeX": 20, "offsetY": 0, "sizeY": 20}
+    pipeline = {"kind": "Pipeline", "spec": {}}
+    moved = prepared({"regionOfInterest": outside}, image)
+    assert moved.shape == (20, 20)
+    assert "was moved" in dragged(pipeline, moved, image, outside)["why"]
+    assert "is not the region (20×20)" in dragged(pipeline, image, image, outside)["why"]
+    assert "cannot be told here" in dragged(pipeline, moved, np.empty((0, 0)), outside)["why"]
+    assert "is not the whole image (48×60)" in dragged(pipeline, moved, image)["why"]
+    assert "A script makes this picture" in dragged({"kind": "Pipeline", "spec": {"script": {"text": ""}}}, image, image)["why"]
+
+
+@node
+def test_condition_tells_when_a_change_is_applied() -> None:
+    def condition(kind: str, status: str, generation: int, reason: str = "R", message: str = "") -> dict[str, Any]:
+        return {"type": kind, "status": status, "observedGeneration": generation, "reason": reason, "message": message}
+
+    accepted = condition("Accepted", "True", 2)
+    cases = [
+        ([condition("ConfigApplied", "True", 1)], "applying", ""),  # about the one before
+        ([accepted, condition("ConfigApplied", "False", 2, "Outdated", "not yet")], "applying", "not yet"),
+        ([accepted, condition("ConfigApplied", "True", 2)], "applied", ""),
+        ([accepted, condition("ConfigApplied", "False", 2, "Rejected", "too large")], "refused", "too large"),
+        ([condition("Accepted", "False", 2, "InvalidSpec", "no camera")], "refused", "no camera"),
+        ([accepted, condition("ConfigApplied", "Unknown", 2, "Idle")], "kept", "The worker takes it over when it runs"),
+    ]
+    found = run_module(
+        'import { applied } from "./conditions.js"; console.log(JSON.stringify(given.map((one) => applied(one, 2))));',
+        [conditions for conditions, _, _ in cases],
+    )
+    assert found == [{"word": word, "message": message} for _, word, message in cases]
+
+
+@node
+def test_differences_are_told_by_path() -> None:
+    before: dict[str, Any] = {"type": "Processing", "processing": {"threshold": 5, "background": {"name": "a"}}, "groups": ["x"]}
+    after: dict[str, Any] = {
+        "processing": {"threshold": 6, "background": None, "averaging": 3},
+        "groups": ["x"],
+        "type": "Processing",
+        "script": {},
+    }
+    found = run_module(
+        'import { differences, patchOf, written } from "./changes.js";'
+        ' console.log(JSON.stringify([differences(given[0], given[1]), patchOf({ "a.b": 1, "a.c": null, d: true }),'
+        ' [null, true, "", ["x", "y"], { a: 1, b: null }, {}].map(written)]));',
+        [before, after],
+    )
+    differing = [
+        ["processing.averaging", None, 3],
+        ["processing.background.name", "a", None],
+        ["processing.threshold", 5, 6],
+        ["script", None, {}],
+    ]
+    assert found == [differing, {"a": {"b": 1, "c": None}, "d": True}, ["none", "on", "none", "x, y", "a 1", "default"]]

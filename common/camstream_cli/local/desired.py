@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from camstream.errors import CamstreamError, SpecError
 from camstream.idling import stamp
+from camstream.spec.base import Spec
 from camstream.spec.key import Key
 from camstream.spec.objects import Background, Camera, Pipeline, parse_object
 from camstream_cli.local.build import refusal
@@ -29,6 +30,7 @@ class Desired:
         self._files: dict[Key, Camera | Pipeline] = {}
         self._asked: dict[Key, Camera | Pipeline | None] = dict(_kept(folder)) if folder else {}
         self._created: dict[Key, str] = {}
+        self._generations: dict[Key, tuple[Spec, int]] = {}
 
     @property
     def objects(self) -> list[Camera | Pipeline]:
@@ -81,15 +83,25 @@ class Desired:
         return self._asked[key] if key in self._asked else self._files.get(key)
 
     def _stamped(self, key: Key, thing: Camera | Pipeline) -> Camera | Pipeline:
-        """With the time of its creation, as Kubernetes would add it."""
+        """With the time of its creation and the number of its spec, as Kubernetes would add them."""
         created = self._created.setdefault(key, stamp(datetime.now(UTC)))
-        metadata = thing.metadata.model_validate(thing.metadata.model_dump() | {"creationTimestamp": created})
+        told = {"creationTimestamp": created, "generation": self._generation(key, thing)}
+        metadata = thing.metadata.model_validate(thing.metadata.model_dump() | told)
         return thing.model_copy(update={"metadata": metadata})
+
+    def _generation(self, key: Key, thing: Camera | Pipeline) -> int:
+        """Counts the specs that an object has had: what is told about an older one is told apart."""
+        spec, number = self._generations.get(key, (None, 0))
+        if spec is not thing.spec and spec != thing.spec:
+            number += 1
+        self._generations[key] = thing.spec, number
+        return number
 
     def _forget(self) -> None:
         gone = [key for key in self._created if self.get(key) is None]
         for key in gone:
             del self._created[key]
+            self._generations.pop(key, None)
 
 
 def _manifest(thing: Camera | Pipeline) -> dict[str, object]:

@@ -30,6 +30,9 @@ from camstream_gateway.rights import to_list
 from camstream_gateway.security import Right, permit
 from camstream_gateway.store import NotFound, Streaming, Unavailable
 
+READING: Final = "GET, HEAD"
+"""What a server that only reads allows."""
+
 READY_S: Final = 10.0
 """Longest wait until everything has been told once, after the start."""
 
@@ -107,7 +110,10 @@ class Native:
         return json_reply({"items": items})
 
     async def _read(self, request: web.Request, kind: Kind) -> web.Response:
-        return object_reply(self._found(key_of(request, kind)))
+        found = object_reply(self._found(key_of(request, kind)))
+        if self._read_only:
+            found.headers[hdrs.ALLOW] = READING
+        return found
 
     async def _create(self, request: web.Request, kind: Kind) -> web.Response:
         wanted = new_object(kind, await content(request, JSON), self._mirror.store.home)

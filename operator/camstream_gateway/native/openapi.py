@@ -147,6 +147,9 @@ def _told(operation: Operation) -> dict[str, Any]:
         answer["content"] = {JSON: {"schema": _schema(operation.answer or BaseModel)}}
     if operation.kind and operation.answer is operation.kind:
         answer["headers"] = {"ETag": {"description": "Version of the object; its status is no part of it.", "schema": {"type": "string"}}}
+        if not operation.changes:
+            text = "Sent by a server that only reads: what it allows."
+            answer["headers"]["Allow"] = {"description": text, "schema": {"type": "string"}}
     found["responses"] = {str(operation.status): answer} | {
         str(status): {"description": TEXTS[status], "content": {JSON: {"schema": _schema(ErrorReply)}}}
         for status in sorted({*ALWAYS, *operation.errors})

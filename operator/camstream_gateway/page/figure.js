@@ -2,7 +2,7 @@
 
 import { make, palette, sharpen } from "./dom.js";
 import { count, ticks, tickText, write } from "./numbers.js";
-import { drawOverlays } from "./overlays.js";
+import { drawChoice, drawOverlays } from "./overlays.js";
 import { Renderer } from "./renderer.js";
 import { Viewport } from "./viewport.js";
 import { pixelAt } from "./frame.js";
@@ -21,6 +21,8 @@ export class Figure {
     this.options = { log: false, overlays: true, saturation: true };
     this.pointer = null;
     this.touches = new Map();
+    this.picking = null;
+    this.edges = null;
     this.picture = make("canvas", { class: "picture" });
     this.drawing = make("canvas", { class: "drawing" });
     this.element = make("div", { class: "figure", tabIndex: 0, role: "img", "aria-label": "Live image with profiles" }, this.picture, this.drawing);
@@ -122,6 +124,8 @@ export class Figure {
     context.rect(plot.x, plot.y, plot.width, plot.height);
     context.clip();
     if (this.options.overlays) drawOverlays(context, this.frame, to);
+    const edges = this.dragged ? edgesOf(this.dragged) : this.edges;
+    if (edges) drawChoice(context, edges, to);
     this.drawPointer(context, plot);
     context.restore();
   }
@@ -260,9 +264,7 @@ export class Figure {
       return;
     }
     const { image, x, y, unit } = this.frame;
-    const part = this.part();
-    const { plot } = this.at;
-    const [px, py] = [part.x + ((this.pointer.x - plot.x) / plot.width) * part.width, part.y + ((this.pointer.y - plot.y) / plot.height) * part.height];
+    const { x: px, y: py } = this.placeAt({ offsetX: this.pointer.x, offsetY: this.pointer.y });
     const value = pixelAt(image, px, py);
     const place = `x ${write(x.value(Math.floor(px) + 0.5))}  y ${write(y.value(Math.floor(py) + 0.5))} ${unit}`;
     const shown = Number.isInteger(value) ? count(value) : write(value, 6);
@@ -285,18 +287,27 @@ export class Figure {
     area.addEventListener("pointerdown", (event) => {
       if (!inside(event)) return;
       area.setPointerCapture(event.pointerId);
+      if (this.picking && !this.dragged && this.frame?.image) {
+        const place = this.placeAt(event);
+        this.dragged = { id: event.pointerId, from: place, to: place };
+        return;
+      }
       this.touches.set(event.pointerId, { x: event.offsetX, y: event.offsetY });
       this.element.classList.add("held");
     });
     area.addEventListener("pointermove", (event) => {
       const held = this.touches.get(event.pointerId);
       this.pointer = inside(event) && event.pointerType !== "touch" ? { x: event.offsetX, y: event.offsetY } : null;
-      if (held) this.drag(event, held);
+      if (this.dragged?.id === event.pointerId) {
+        this.dragged.to = this.placeAt(event);
+        this.change(() => {});
+      } else if (held) this.drag(event, held);
       else this.change(() => {});
     });
     for (const name of ["pointerup", "pointercancel"]) {
       area.addEventListener(name, (event) => {
         this.touches.delete(event.pointerId);
+        if (this.dragged?.id === event.pointerId) this.picked(name === "pointerup" ? this.placeAt(event) : null);
         this.element.classList.toggle("held", this.touches.size > 0);
       });
     }
@@ -305,7 +316,37 @@ export class Figure {
       this.on.point("");
       this.change(() => {});
     });
-    area.addEventListener("dblclick", () => this.change(() => this.viewport.fit()));
+    area.addEventListener("dblclick", () => this.picking || this.change(() => this.viewport.fit()));
+  }
+
+  /** The place in the image under a pointer [pixel]; it may lie outside. */
+  placeAt({ offsetX, offsetY }) {
+    const part = this.part();
+    const { plot } = this.at;
+    return { x: part.x + ((offsetX - plot.x) / plot.width) * part.width, y: part.y + ((offsetY - plot.y) / plot.height) * part.height };
+  }
+
+  /** Let a rectangle be dragged instead of the picture. @param done called with two opposite corners in the image, or null: no longer */
+  pick(done) {
+    this.picking = done;
+    this.dragged = null;
+    this.element.classList.toggle("picking", done !== null);
+    this.change(() => {});
+  }
+
+  /** Draw a rectangle. @param edges [left, top, right, bottom] in the image, or null: none */
+  outline(edges) {
+    if (String(edges) === String(this.edges)) return;
+    this.edges = edges;
+    this.change(() => {});
+  }
+
+  /** A rectangle was dragged; a click without a way is none. */
+  picked(to) {
+    const { from } = this.dragged;
+    this.dragged = null;
+    if (to && this.picking && (Math.abs(to.x - from.x) >= 1 || Math.abs(to.y - from.y) >= 1)) this.picking(from, to);
+    this.change(() => {});
   }
 
   drag(event, held) {
@@ -369,3 +410,5 @@ export class Figure {
 
   close() { this.resizing.disconnect(); }
 }
+
+function edgesOf({ from, to }) { return [Math.min(from.x, to.x), Math.min(from.y, to.y), Math.max(from.x, to.x), Math.max(from.y, to.y)]; }

@@ -19,13 +19,15 @@ export const STREAM_KEYS = [
   ["l", "L", "Logarithmic colours", "log"],
   ["c", "C", "Next colour map", "colours"],
   ["g", "G", "Overlays: good region, slices, beam", "overlays"],
+  ["e", "E", "Set up: state, conditions and what may be changed", "setup"],
+  ["r", "R", "While setting up: drag a region of interest, and no longer", "region"],
   ["s", "S", "Save the image in colours (PNG)", "png"],
   ["t", "T", "Save the numbers (TIFF)", "tiff"],
   ["n", "N", "Save the numbers (npy)", "npy"],
   ["v", "V", "Save what is seen, with axes (PNG)", "view"],
 ];
 
-const PAGE_KEYS = [["?", "?", "This help"], ["/", "/", "Search, in the overview"], ["o", "O", "All streams"], ["Escape", "Esc", "Close this; back to all streams"]];
+const PAGE_KEYS = [["?", "?", "This help"], ["/", "/", "Search, in the overview"], ["o", "O", "All streams"], ["Escape", "Esc", "Leave what is begun; close this; back to all streams"]];
 
 /** The help, as a dialog. */
 export function helpDialog() {

@@ -20,6 +20,10 @@ function open() {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || help.open) return;
+  if (event.key === "Escape" && page.view.escape?.()) {
+    event.preventDefault();
+    return;
+  }
   if (event.key === "Escape" || (event.key === "o" && !typing(event))) {
     document.activeElement?.blur();
     location.hash = "#/";

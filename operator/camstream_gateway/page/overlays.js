@@ -4,6 +4,7 @@
 const DARK = "rgba(0,0,0,0.55)";
 const REGION = "#7ee0d0";
 const SLICE = "#c9f2ff";
+const CHOICE = "#ffffff";
 const BEAM = "#ffb454";
 
 /** @param to functions from places in the image to places on the screen */
@@ -23,6 +24,12 @@ function fitted(values, direction) {
 
 function drawRegion(context, [left, top, right, bottom]) {
   outline(context, REGION, 1.25, [6, 4], () => context.rect(left, top, right - left, bottom - top));
+}
+
+/** A rectangle that somebody chooses: [left, top, right, bottom] in the image. */
+export function drawChoice(context, [left, top, right, bottom], to) {
+  const [x, y] = [to.x(left), to.y(top)];
+  outline(context, CHOICE, 1.5, [], () => context.rect(x, y, to.x(right) - x, to.y(bottom) - y));
 }
 
 function drawSlices(context, { values, arrays }, at, to) {

@@ -6,7 +6,7 @@ const PLACE = "camstream";
 
 const DEFAULTS = {
   colormap: DEFAULT_COLORMAP, contrast: "auto", low: 0, high: 65535, percentiles: [1, 99.8], log: false,
-  overlays: true, saturation: true, transfer: "auto", minutes: 5,
+  overlays: true, saturation: true, transfer: "auto", minutes: 5, setup: false,
 };
 
 export const settings = { ...DEFAULTS, ...load() };

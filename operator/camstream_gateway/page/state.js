@@ -5,7 +5,7 @@ import { span } from "./numbers.js";
 // Level -> sign. The sign says it to those who do not see the colour.
 export const SIGNS = { good: "\u25cf", warn: "\u25b2", bad: "\u25a0", off: "\u25cb" };
 
-const LEVELS = { Running: "good", Starting: "warn", Waiting: "warn", Pending: "warn", Failed: "bad", Stopped: "off", Idle: "off", Completed: "off" };
+export const LEVELS = { Running: "good", Starting: "warn", Waiting: "warn", Pending: "warn", Failed: "bad", Stopped: "off", Idle: "off", Completed: "off" };
 const SENTENCES = {
   Starting: "The worker starts", Pending: "Not started yet", Stopped: "Stopped on request", Idle: "Nobody reads it; it starts when it is asked for", Completed: "Ended after its last frame",
   Waiting: "The worker runs, but its source is silent", Failed: "The worker does not run",

@@ -1,5 +1,6 @@
 // One stream, pulse by pulse.
 
+import { placeOf as objectAt, Refusal, wake } from "./api.js";
 import { colormap, COLORMAPS } from "./colormaps.js";
 import { Connection } from "./connection.js";
 import { limits as limitsFor, placeOf } from "./contrast.js";
@@ -11,7 +12,8 @@ import { Levels } from "./levels.js";
 import { count, write } from "./numbers.js";
 import { Readings } from "./readings.js";
 import { fileName, keep, npy, png, tiff } from "./save.js";
-import { settings } from "./settings.js";
+import { choose, settings } from "./settings.js";
+import { Setup } from "./setup.js";
 import { SIGNS, stateOf } from "./state.js";
 import { workerUrl } from "./trusted.js";
 
@@ -22,13 +24,14 @@ export class StreamView {
   /** @param path kind/namespace/name of the stream */
   constructor(path) {
     this.path = path;
-    this.name = decodeURIComponent(path.split("/").pop());
+    [this.kind, this.namespace, this.name] = path.split("/").map(decodeURIComponent);
     this.frame = null;
     this.place = { paused: false, position: 0, count: 0 };
     this.status = null;
     this.told = this.saidAt = performance.now();
     this.connected = "";
-    this.trouble = "";
+    this.trouble = this.waking = "";
+    this.asked = false;
     this.waiting = [];
     this.unacknowledged = [];
     this.times = [];
@@ -69,22 +72,29 @@ export class StreamView {
     this.words = make("span", { class: "words", role: "status" });
     this.facts = make("dl", { class: "facts" });
     this.link = make("p", { class: "caption" });
-    const title = make("h1", {}, this.name, make("small", {}, this.path.split("/")[0]));
-    this.head = make("div", { class: "head" }, title, this.pill, this.words, this.facts);
+    const title = make("h1", {}, this.name, make("small", {}, this.kind));
+    this.opener = make("button", { type: "button", title: "State, conditions and what may be changed (e)", click: () => this.act("setup") }, "Set up");
+    this.head = make("div", { class: "head" }, title, this.pill, this.words, this.opener, this.facts);
+    this.setup = new Setup(this.kind, this.namespace, this.name, {
+      picture: () => this.frame?.image ?? null, held: () => this.place.paused,
+      pick: (done) => this.figure.pick(done), outline: (edges) => this.figure.outline(edges),
+    });
     const stage = make("div", { class: "stage" }, this.figure.element, this.banner);
     this.element = make("main", { class: "stream" }, this.head,
       make("div", { class: "left" }, make("div", { class: "panel sight" }, stage, this.point), this.controls.bar),
-      make("div", { class: "side" }, this.readings.element,
+      make("div", { class: "side" }, this.setup.element, this.readings.element,
         make("section", { class: "panel", "aria-label": "Colours" }, make("h2", {}, "Colours and histogram"), this.levels.element, this.controls.display),
         make("section", { class: "panel", "aria-label": "Transfer" }, make("h2", {}, "On its way here"), this.link, this.controls.link)));
     this.controls.showPlace(this.place);
     this.applyOptions();
+    this.showSetup(settings.setup);
     document.title = `${this.name} \u2013 camstream`;
   }
 
   close() {
     this.connection.close();
     this.worker.terminate();
+    this.setup.close();
     this.figure.close();
     clearInterval(this.clock);
     document.removeEventListener("visibilitychange", this.hidden);
@@ -101,6 +111,7 @@ export class StreamView {
       this.waiting = [];
       this.place = { paused: false, position: 0, count: 0 };
       this.controls.showPlace(this.place);
+      this.asked = false;
       this.connection.send({ transfer: settings.transfer, numbers: document.hidden });
     }
     this.tell();
@@ -110,6 +121,8 @@ export class StreamView {
     if (told.type === "status") {
       this.status = told;
       this.told = performance.now();
+      this.wakeUp(told.object);
+      this.setup.show(told.object);
       this.tell();
     } else if (told.type === "place") {
       this.place = told;
@@ -120,6 +133,21 @@ export class StreamView {
       this.trouble = "That pulse is no longer kept by the gateway: pause first, then save";
       this.tell();
     }
+  }
+
+  /** Who opens a stream that sleeps wants to see it. It is asked for once: somebody may send it to sleep on purpose. */
+  async wakeUp(object) {
+    if (object?.phase !== "Idle") this.waking = "";
+    if (object?.phase !== "Idle" || this.asked) return;
+    this.asked = true;
+    this.waking = "Asked for; it starts";
+    try {
+      await wake(objectAt(this.kind, this.namespace, this.name));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.waking = `It could not be asked for: ${error.message}`;
+    }
+    this.tell();
   }
 
   /** A message was decoded: show it when the screen is next refreshed, and never an older one after it. */
@@ -173,10 +201,10 @@ export class StreamView {
     say(this.pill, `${SIGNS[lost ? "bad" : state.level]} ${lost ? "Not connected" : state.word}`);
     const paused = this.place.paused ? `Paused at pulse ${this.frame?.pulse ?? ""}.` : "";
     const error = this.frame?.values.processing_error ?? "";
-    say(this.words, [lost ? this.connected : state.words, paused, error, this.trouble, ...problems].filter(Boolean).join(" "));
+    say(this.words, [lost ? this.connected : this.waking || state.words, paused, error, this.trouble, ...problems].filter(Boolean).join(" "));
     this.stale = lost || Boolean(state.stale);
     this.figure.element.classList.toggle("stale", this.stale && !this.place.paused);
-    const banner = lost ? this.connected : this.stale ? state.words : !this.frame && this.status ? "Waiting for the first frame" : "";
+    const banner = lost ? this.connected : this.waking ? this.waking : this.stale ? state.words : !this.frame && this.status ? "Waiting for the first frame" : "";
     this.banner.hidden = banner === "" || (this.place.paused && !lost);
     say(this.banner, banner);
     this.tellFacts(object);
@@ -242,6 +270,15 @@ export class StreamView {
     this.readings.drawn = -Infinity;
   }
 
+  showSetup(open) {
+    this.opener.setAttribute("aria-expanded", String(open));
+    this.opener.setAttribute("aria-pressed", String(open));
+    if (open !== this.setup.open) this.setup.toggle(open);
+  }
+
+  /** Leave what is begun; whether there was something. */
+  escape() { return this.setup.open && this.setup.escape(); }
+
   look() { this.connection.send({ numbers: document.hidden }); }
 
   choose(changes) { this.controls.choose(changes); }
@@ -261,6 +298,15 @@ export class StreamView {
       auto: () => this.choose({ contrast: "auto" }),
       percentile: () => this.choose({ contrast: "percentile" }),
       manual: () => this.choose({ contrast: "manual" }),
+      setup: () => {
+        choose({ setup: !settings.setup });
+        this.showSetup(settings.setup);
+        if (settings.setup) this.setup.element.focus();
+      },
+      region: () => {
+        if (!this.setup.open) acts.setup();
+        else this.setup.pick();
+      },
       png: () => this.ask("png"), tiff: () => this.ask("tiff"), npy: () => this.ask("npy"), view: () => this.ask("view"),
     };
     acts[name]?.();

@@ -81,3 +81,22 @@ def test_objects_know_when_they_were_made() -> None:
     desired.delete(Key.of(camera()))
     desired.apply(camera())
     assert desired.objects[0].metadata.model_extra != first
+
+
+def test_specs_of_an_object_are_counted() -> None:
+    desired = Desired()
+
+    def generation() -> int | None:
+        return desired.objects[0].metadata.generation
+
+    assert desired.apply(camera()).metadata.generation == generation() == 1
+    woken = camera()
+    desired.apply(woken.model_copy(update={"metadata": woken.metadata.model_copy(update={"annotations": {"a": "b"}})}))
+    assert generation() == 1
+    assert desired.apply(camera("cam", "edited")).metadata.generation == generation() == 2
+    desired.use_files([camera("cam", "file")])
+    desired.use_files([camera("cam", "file-again")])
+    assert generation() == 3
+    desired.delete(Key.of(camera()))
+    desired.apply(camera())
+    assert generation() == 1
