@@ -13,10 +13,12 @@ from footprint import footprint
 from local_runs import small_camera
 from waiting import wait_for
 
-CYCLES = int(os.environ.get("CAMSTREAM_CYCLES", "40"))
+CYCLES = int(os.environ.get("CAMSTREAM_CYCLES", "30"))
 WARM_UP = 10
 """Cycles before the first look: libraries load what they need late, and keep it."""
 AT_ONCE = 6
+POOL = 36
+"""Threads of asyncio for what blocks, at most: they come as they are needed, and stay."""
 GROWTH = 10 * 1024
 """Memory that a cycle may cost supervisor and gateway [byte]."""
 SLACK = 8 << 20
@@ -42,6 +44,8 @@ def test_cycles_of_create_and_stop_leave_no_process_port_file_or_memory(tmp_path
         assert clients.pipe.get_server_info()["active_instances"] == {}
         assert clients.pipe.get_pipelines() == ["saved"]
     assert sum(told.ways.values()) == CYCLES
+    for who, threads in before.threads.items():
+        assert after.threads[who] <= threads + POOL
     for who, bytes_before in before.memory.items():
         grown = after.memory[who] - bytes_before
         figure(f"memory that a cycle costs the {who}", grown / CYCLES / 1024, "KiB")

@@ -27,15 +27,14 @@ class Footprint:
     """Resident [byte]."""
 
     def left_since(self, before: "Footprint") -> dict[str, object]:
-        """What there is and was not before. Memory and what was given back do not count."""
+        """What there is and was not before, in words; threads and memory have bounds of their own."""
         found: dict[str, object] = {
             "processes": sorted(self.processes - before.processes),
             "ports": sorted(self.ports - before.ports),
             "files": sorted(self.files - before.files),
         }
-        for what, now, then in (("descriptors", self.descriptors, before.descriptors), ("threads", self.threads, before.threads)):
-            found |= {f"{what} of the {who}": now[who] - then[who] for who in now}
-        return {what: more for what, more in found.items() if more and (not isinstance(more, int) or more > 0)}
+        found |= {f"descriptors of the {who}": max(0, now - before.descriptors[who]) for who, now in self.descriptors.items()}
+        return {what: more for what, more in found.items() if more}
 
 
 def footprint(run: LocalRun) -> Footprint:
