@@ -41,6 +41,8 @@ class Server:
     """The channels of one message of a stream, by its address; of arrays nothing but their names counts."""
     patience_s: float = 60.0
     """How long something may take that needs a worker to start or to end."""
+    idle_s: int = 2
+    """no_client_timeout of what is left alone [s]: longer than it takes to tell its address."""
 
     def __post_init__(self) -> None:
         self.cam, self.pipe = CamClient(self.camera_url), PipelineClient(self.pipeline_url)
@@ -160,8 +162,8 @@ def two_clients_with_one_id_get_one_instance(server: Server) -> None:
 
 
 def instance_and_camera_that_nobody_reads_end(server: Server) -> None:
-    with server.camera(no_client_timeout=3) as camera:
-        name, _ = server.pipe.create_instance_from_config({"camera_name": camera, "no_client_timeout": 3})
+    with server.camera(no_client_timeout=server.idle_s) as camera:
+        name, _ = server.pipe.create_instance_from_config({"camera_name": camera, "no_client_timeout": server.idle_s})
         assert len(name) == 36
         server.wait_until_stopped(server.pipe, name)
         assert server.pipe.get_instance_exit_code(name) == 0
@@ -366,10 +368,7 @@ def screen_panel_opens_changes_and_leaves_a_camera(server: Server) -> None:
             # What a shell does: curl, and a pattern for the address.
             assert server.ask(f"{api}/instance/{name}")["stream"] == made["stream"]
             assert server.ask(f"{api}/instance/{name}/config")["config"]["notify_on_error"] is True
-            background = server.ask(f"{api}/camera/{camera}/background?n_images=2", "POST")["background_id"]
             settings = {
-                "image_background": background,
-                "image_background_enable": "signed",
                 "image_threshold": 5,
                 "image_averaging": 3,
                 "rotation": {"angle": 3.5, "order": 1, "mode": "0.0"},
@@ -379,12 +378,25 @@ def screen_panel_opens_changes_and_leaves_a_camera(server: Server) -> None:
             changed = server.ask(f"{api}/instance/{name}/config", "POST", settings)
             assert changed["state"] == "ok", changed
             assert changed["config"].items() >= settings.items()
-            assert server.parameters(made["stream"])["background"]["mode"] == "SubtractSigned"
+            assert server.parameters(made["stream"])["slices"]["count"] == 3
             assert server.ask(f"{api}/instance/{name}/config", "POST", {"pause": True})["config"]["pause"] is True
             assert server.ask(f"{api}/instance/{name}/info")["info"]["statistics"]["pid"]
         finally:
             assert server.ask(f"{api}/{name}", "DELETE")["state"] == "ok"
         assert name not in server.ask(f"{api}/info")["info"]["active_instances"]
+
+
+def screen_panel_grabs_a_background_and_subtracts_it(server: Server) -> None:
+    api = f"{server.pipeline_url}/api/v1/pipeline"
+    with server.camera(image_type="static_beam") as camera:
+        name = f"{camera}_sp1"
+        with server.instance({"camera_name": camera, "image_good_region": {}}, name) as (_, address):
+            assert server.read(address)["intensity"] > 0
+            background = server.ask(f"{api}/camera/{camera}/background?n_images=2", "POST")["background_id"]
+            assert server.ask(f"{api}/camera/{camera}/background")["background_id"] == background
+            settings = {"image_background": background, "image_background_enable": True}
+            assert server.ask(f"{api}/instance/{name}/config", "POST", settings)["config"].items() >= settings.items()
+            assert server.read(address)["intensity"] == 0
 
 
 def management_program_looks_edits_and_stops(server: Server) -> None:
@@ -422,7 +434,6 @@ SCENARIOS: tuple[Callable[[Server], None], ...] = (
     two_clients_with_one_id_get_one_instance,
     instance_and_camera_that_nobody_reads_end,
     records_and_ranges_end_an_instance_as_intended,
-    exit_code_tells_of_a_script_that_fails,
     stream_of_a_saved_pipeline_is_shared_and_read_only,
     permanent_instance_runs_by_itself_and_goes_on_when_it_is_stopped,
     live_change_takes_effect_and_null_takes_it_back,
@@ -436,3 +447,10 @@ SCENARIOS: tuple[Callable[[Server], None], ...] = (
     screen_panel_opens_changes_and_leaves_a_camera,
     management_program_looks_edits_and_stops,
 )
+"""For every server."""
+
+WITH_FILES: tuple[Callable[[Server], None], ...] = (
+    exit_code_tells_of_a_script_that_fails,
+    screen_panel_grabs_a_background_and_subtracts_it,
+)
+"""For servers whose workers can read what is uploaded or collected."""
