@@ -9,7 +9,7 @@ import pytest
 from cam_server_clients import cam_server_clients
 from cluster_runs import figure
 from cycles import Cycles
-from footprint import footprint
+from footprint import footprint, settled_footprint
 from local_runs import small_camera
 from waiting import wait_for
 
@@ -19,7 +19,7 @@ WARM_UP = 10
 AT_ONCE = 6
 POOL = 36
 """Threads of asyncio for what blocks, at most: they come as they are needed, and stay."""
-GROWTH = 10 * 1024
+GROWTH = 4 * 1024
 """Memory that a cycle may cost supervisor and gateway [byte]."""
 SLACK = 8 << 20
 """Memory that may come and go by itself [byte]."""
@@ -34,7 +34,7 @@ def test_cycles_of_create_and_stop_leave_no_process_port_file_or_memory(tmp_path
         assert cycles.run(WARM_UP, AT_ONCE).problems == []
         running = {"cam"}
         wait_for("only the camera runs", lambda: {v.external_name for v in clients.run.views().values() if v.pid} == running)
-        before = footprint(clients.run)
+        before = settled_footprint(clients.run)
         told = cycles.run(CYCLES, AT_ONCE, begin=WARM_UP)
         assert told.problems == []
         with contextlib.suppress(AssertionError):  # the next line tells what is left

@@ -1,9 +1,10 @@
 """What a run has of the machine: processes, ports, files, descriptors and memory, as /proc tells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local_runs import LocalRun, gateway_of
+from waiting import wait_for
 
 PROC = Path("/proc")
 LISTEN = "0A"
@@ -51,6 +52,19 @@ def footprint(run: LocalRun) -> Footprint:
         {who: _status(pid, "Threads") for who, pid in main.items()},
         {who: 1024 * _status(pid, "VmRSS") for who, pid in main.items()},
     )
+
+
+def settled_footprint(run: LocalRun) -> Footprint:
+    """How it is when nothing starts or ends any more: as it was a second ago."""
+    found = footprint(run)
+
+    def same() -> bool:
+        nonlocal found
+        before, found = found, footprint(run)
+        return replace(before, memory={}) == replace(found, memory={})
+
+    wait_for("nothing starts or ends", same, timeout_s=30, pause_s=1)
+    return found
 
 
 def _tree(root: int) -> set[int]:
