@@ -3,6 +3,7 @@
 Pure, and shared by local mode and the operator. Level-triggered: whoever is told the same decides the same, also after a crash.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ class Activity:
     """What it tells, where it runs and answers."""
     heard_at: datetime | None = None
     """When it was started or last answered, with time zone; None where there is none."""
+    answered_at: datetime | None = None
+    """When it answered for the first time, with time zone. Before that, nobody could know that there is something to read."""
     slept_at: datetime | None = None
     """When it was last ended because nobody read it, with time zone."""
 
@@ -79,7 +82,8 @@ def _wanted(thing: Camera | Pipeline, activity: Activity, now: datetime) -> bool
         return True
     if activity.report is not None:
         idle_s = activity.report.idle_seconds
-        return idle_s is None or idle_s < timeout_s
+        known_s = (now - activity.answered_at).total_seconds() if activity.answered_at else math.inf
+        return idle_s is None or min(idle_s, known_s) < timeout_s
     # It starts, or is about to: who asked has had nothing yet.
     answered = asked is not None and activity.slept_at is not None and activity.slept_at >= asked
     waits_s = (now - activity.heard_at).total_seconds() if activity.heard_at else None if answered else asked_s

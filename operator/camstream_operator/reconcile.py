@@ -131,7 +131,7 @@ class Reconciler:
         ]
         active = next((one for one in thing.status.conditions if one.type == ConditionType.ACTIVE), None)
         slept_at = datetime.fromisoformat(active.last_transition_time) if active and active.reason == IDLE else None
-        return Activity(report, max(heard, default=None), slept_at)
+        return Activity(report, max(heard, default=None), slept_at=slept_at)
 
     async def _delete(self, key: Key, uid: str) -> None:
         log.info("%s: nobody reads it, and it is deleted, as lifecycle.deleteWhenIdle asks", key)

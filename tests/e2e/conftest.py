@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 
 import pytest
-from cluster_runs import Installation, Workspace
+from cluster_runs import Installation, Workspace, gateway_doors
 from cluster_runs import installation as installed_chart
 from cluster_runs import workspace as made_workspace
 from kind import Cluster, Images, build_images, find_cluster, image_names
@@ -72,3 +72,15 @@ def namespace(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[str]
         yield name
         if request.node.stash.get(FAILED, False):
             print(cluster.describe(name))
+
+
+@pytest.fixture
+def gateway(workspace: Workspace) -> Iterator[dict[int, str]]:
+    """The gateway of this workspace's namespace: where its ports are on this machine."""
+    installation = workspace.installation
+    installation.install(gateway__enabled=True, gateway__namespace=workspace.namespace)
+    try:
+        with gateway_doors(installation) as found:
+            yield found
+    finally:
+        installation.install()

@@ -1,52 +1,14 @@
 """Today's clients and the page on a cluster: cam_server's own client makes, reads and leaves streams that run as pods."""
 
 import json
-import re
-import subprocess
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import pytest
-from api_server import binary
 from cam_server_client import CamClient, PipelineClient
-from cluster_runs import NAMESPACE, Installation, Workspace, figure
+from cluster_runs import Workspace, figure
 from waiting import wait_for
 
-GATEWAY = "camstream-gateway"
 IDLE_S = 10
 CAMERA = {"source": "SAT-CM-01", "source_type": "simulation", "size_x": 64, "size_y": 48}
-
-
-@contextmanager
-def doors(installation: Installation) -> Iterator[dict[int, str]]:
-    """Where the ports of the gateway's Service are on this machine."""
-    cluster = installation.cluster
-    command = [binary("kubectl"), f"--kubeconfig={cluster.kubeconfig}", f"--context={cluster.context}", f"--namespace={NAMESPACE}"]
-    command += ["port-forward", f"service/{GATEWAY}", ":8080", ":8888", ":8889"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            found: dict[int, str] = {}
-            while len(found) < 3:
-                line = process.stdout.readline()
-                assert line, "kubectl port-forward ended"
-                if told := re.match(r"Forwarding from (127\.0\.0\.1:\d+) -> (\d+)", line):
-                    found[int(told[2])] = f"http://{told[1]}"
-            yield found
-        finally:
-            process.terminate()
-
-
-@pytest.fixture
-def gateway(workspace: Workspace) -> Iterator[dict[int, str]]:
-    installation = workspace.installation
-    installation.install(gateway__enabled=True, gateway__namespace=workspace.namespace)
-    try:
-        with doors(installation) as found:
-            yield found
-    finally:
-        installation.install()
 
 
 def listed(page: str) -> dict[str, str]:

@@ -6,21 +6,8 @@ import socket
 import urllib.request
 from pathlib import Path
 
-from local_runs import alive, local_run, small_camera, write
+from local_runs import alive, gateway_of, local_run, small_camera, write
 from waiting import wait_for
-
-
-def gateway_of(run_pid: int) -> int | None:
-    """Process id of the page that a run started."""
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                parent = (process / "stat").read_text().rsplit(")", 1)[1].split()[1]
-                if int(parent) == run_pid and b"camstream_gateway.app" in (process / "cmdline").read_bytes():
-                    return int(process.name)
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    return None
 
 
 def test_run_serves_the_page_says_where_and_takes_it_along(tmp_path: Path) -> None:

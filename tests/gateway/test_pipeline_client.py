@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+import zmq
 from cam_server_clients import OFFLINE, SIMULATION, Clients, cam_server_clients
 from local_runs import small_camera, small_pipeline
 from PIL import Image
+from ports import free_port
 from waiting import wait_for
 from workers import reader
 
@@ -454,3 +457,51 @@ def test_other_types_of_pipelines_run_too(clients: Clients) -> None:
         assert set(stream.message().values) == {"width", "height"}
     assert pipe.get_instance_config(name)["pipeline_type"] == "stream"
     pipe.stop_instance(name)
+
+
+def test_store_pushes_the_images_under_the_name_of_the_camera(clients: Clients) -> None:
+    name, address = clients.pipe.create_instance_from_config({"pipeline_type": "store", "camera_name": "simulation"})
+    with reader(address, zmq.PULL) as stream:
+        values = stream.message().values
+    assert list(values) == ["simulation:FPICTURE"]
+    assert values["simulation:FPICTURE"].shape == (48, 64)
+    clients.pipe.stop_instance(name)
+
+
+def test_mode_file_writes_so_many_records_and_ends(clients: Clients) -> None:
+    config = CONFIG | {"mode": "FILE", "file": "/shift/beam.h5", "layout": "FLAT", "localtime": False, "change": False, "records": 5}
+    clients.pipe.create_instance_from_config(config, "to_file")
+    clients.pipe.wait_instance_completed("to_file", timeout=40)
+    assert clients.pipe.get_instance_exit_code("to_file") == 0
+    with h5py.File(clients.folder / "files" / "shift" / "beam.h5") as file:
+        assert len(file["header1/pulse_id"]) == 5
+        assert file["data1/x_fit_mean"].shape == (5,)
+    clients.pipe.delete_instance("to_file")
+
+
+def test_port_that_is_asked_for_is_had(clients: Clients) -> None:
+    port = free_port()
+    name, address = clients.pipe.create_instance_from_config(CONFIG | {"port": str(port)})
+    assert address == f"tcp://127.0.0.1:{port}"
+    with reader(address) as stream:
+        stream.message()
+    clients.pipe.stop_instance(name)
+
+
+def test_functions_of_cam_server_that_are_scripts_here_run_by_their_names(clients: Clients) -> None:
+    pipe = clients.pipe
+    config = {"camera_name": "simulation", "function": "psss", "pixel_bkg": 100, "process_variables": False}
+    name, address = pipe.create_instance_from_config(config)
+    assert pipe.get_instance_config(name).items() >= config.items()
+    with reader(address) as stream:
+        assert len(stream.message().values["simulation:SPECTRUM_Y"]) == 64
+        pipe.set_instance_config(name, {"pixel_bkg": 0})
+        wait_for("the new level", lambda: json.loads(stream.message().values["simulation:processing_parameters"])["pixel_bkg"] == 0)
+    pipe.stop_instance(name)
+    # An uploaded script of that name takes its place.
+    pipe.set_user_script("psss.py", "def process_image(image, *_):\n    return {'mine': 1}\n")
+    name, address = pipe.create_instance_from_config({"camera_name": "simulation", "function": "psss"})
+    with reader(address) as stream:
+        assert stream.message().values["mine"] == 1
+    pipe.stop_instance(name)
+    pipe.delete_script("psss.py")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from cam_server_client import CamClient
 from cam_server_clients import SIMULATION, Clients, cam_server_clients
-from local_runs import alive, local_run, manifest, small_camera, small_pipeline, write
+from local_runs import alive, gateway_of, local_run, manifest, small_camera, small_pipeline, write
 from ports import free_port
 from waiting import wait_for
 from workers import reader
@@ -160,25 +160,14 @@ def test_gateway_that_is_killed_comes_back_and_streams_do_not_notice(tmp_path: P
         with reader(clients.cam.get_instance_stream("cam")) as stream:
             stream.message()
             before = clients.run.views()["cam"].pid
-            os.kill(gateway_of(clients.run.process.pid), signal.SIGKILL)
+            gateway = gateway_of(clients.run.process.pid)
+            assert gateway is not None
+            os.kill(gateway, signal.SIGKILL)
             wait_for("another address", lambda: clients.run.rest()[0].rstrip("/") != clients.camera_url)
             stream.message()
         again = CamClient(clients.run.rest()[0].rstrip("/"))
         assert again.get_cameras() == ["cam"]
         assert clients.run.views()["cam"].pid == before
-
-
-def gateway_of(run: int) -> int:
-    """Process id of the gateway of a run."""
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                if parent == run and b"camstream_gateway.app" in (process / "cmdline").read_bytes():
-                    return int(process.name)
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    raise AssertionError("no gateway")
 
 
 def test_tokens_are_asked_for_and_their_absence_is_said_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,9 @@ CHANNELS: dict[str, tuple[str, Any, set[str]]] = {
     "own-program": ("own-program", bsread.SUB, {"count"}),
     "fan-in": ("gathered-sources", bsread.SUB, {"source", "seconds", "processing_parameters"}),
     "merge": ("merged", bsread.SUB, {"here", "there", "processing_parameters"}),
+    "psen": ("psen", bsread.SUB, {"psen-camera.roi_signal_x_profile", "psen-camera.roi_background_x_profile"}),
+    "psss": ("psss", bsread.SUB, {f"psss-camera:SPECTRUM_{name}" for name in ("X", "Y", "CENTER", "FWHM", "COM", "STD")}),
+    "prefix": ("prefix", bsread.SUB, {f"SAT-CAM:{name}" for name in ("image", "x_axis", "y_axis", "width", "height", "timestamp")}),
     "output-push": ("output-push", bsread.PULL, {"image", "x_axis", "y_axis", "x_fit_mean"}),
 }
 

@@ -24,7 +24,7 @@ class Clients:
 
     run: LocalRun
     folder: Path
-    """With manifests, backgrounds and scripts in it."""
+    """With manifests, backgrounds, scripts and files in it."""
     camera_url: str
     pipeline_url: str
 
@@ -49,7 +49,7 @@ def cam_server_clients(folder: Path, *options: str, objects: tuple[dict[str, Any
     manifests = folder / "manifests"
     manifests.mkdir()
     write(manifests / "objects.yaml", *objects)
-    places = ["--backgrounds", str(folder / "backgrounds"), "--scripts", str(folder / "scripts")]
+    places = [word for what in ("backgrounds", "scripts", "files") for word in (f"--{what}", str(folder / what))]
     with local_run(folder, *places, *options, str(manifests), rest=True) as run:
         camera_url, pipeline_url = run.rest()
         yield Clients(run, folder, camera_url.rstrip("/"), pipeline_url.rstrip("/"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from api_server import binary
 from kind import PAUSE_S, ROOT, Cluster, CommandError, Image, Images, Reading, docker, missing_pulses
 from waiting import wait_for
 
@@ -19,6 +20,7 @@ from camstream_operator.build.names import PREFIX
 CHART: Final = ROOT / "charts" / "camstream"
 RELEASE, NAMESPACE = "camstream", "camstream-e2e"
 OPERATOR: Final = "camstream-operator"
+GATEWAY: Final = "camstream-gateway"
 OURS: Final = "camstream.dev/test=e2e"
 """Label of namespaces that tests make."""
 MISSING: Final = "missing"
@@ -408,6 +410,26 @@ class Workspace:
     def _versions(self) -> dict[str, str]:
         ours = self.cluster.get("cameras,pipelines,deployments,services,configmaps", "--namespace", self.namespace)["items"]
         return {f"{thing['kind']}/{thing['metadata']['name']}": thing["metadata"]["resourceVersion"] for thing in ours}
+
+
+@contextmanager
+def gateway_doors(installation: Installation) -> Iterator[dict[int, str]]:
+    """Where the ports of the gateway's Service are on this machine."""
+    cluster = installation.cluster
+    command = [binary("kubectl"), f"--kubeconfig={cluster.kubeconfig}", f"--context={cluster.context}", f"--namespace={NAMESPACE}"]
+    command += ["port-forward", f"service/{GATEWAY}", ":8080", ":8888", ":8889"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found: dict[int, str] = {}
+            while len(found) < 3:
+                line = process.stdout.readline()
+                assert line, "kubectl port-forward ended"
+                if told := re.match(r"Forwarding from (127\.0\.0\.1:\d+) -> (\d+)", line):
+                    found[int(told[2])] = f"http://{told[1]}"
+            yield found
+        finally:
+            process.terminate()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A real soft IOC in a process of its own: the PVs of one camera, as they are named at PSI.
+"""A real soft IOC in a process of its own: the PVs of one camera, as they are named at PSI, and those of a spectrometer.
 
 Run as a program: ``ioc.py PREFIX WIDTH HEIGHT RATE INIT``. A line ``size W H``,
 ``pixels N`` or ``init TEXT`` on its standard input changes the PVs.
@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+SPECTRUM_ROWS = (10, 20)
 
 
 def tell(ioc: "subprocess.Popen[str]", line: str) -> None:
@@ -57,6 +59,13 @@ def _serve(prefix: str, width: int, height: int, rate: float, initial: str) -> N
     size = {"WIDTH": builder.longIn("WIDTH", initial_value=width), "HEIGHT": builder.longIn("HEIGHT", initial_value=height)}
     init = builder.stringIn("INIT", initial_value=initial)
     picture = builder.WaveformIn("FPICTURE", length=4 * width * height, datatype=np.int16)
+    # A spectrometer's camera: rows that count, energies, and what is made of them.
+    builder.longIn("SPC_ROI_YMIN", initial_value=SPECTRUM_ROWS[0])
+    builder.longIn("SPC_ROI_YMAX", initial_value=SPECTRUM_ROWS[1])
+    builder.WaveformIn("SPECTRUM_X", initial_value=9000 + 0.5 * np.arange(width))
+    builder.WaveformOut("SPECTRUM_Y", length=width, datatype=np.float64)
+    for name in ("CENTER", "FWHM", "COM", "STD"):
+        builder.aOut(f"SPECTRUM_{name}")
     builder.LoadDatabase()
     softioc.iocInit(dispatcher)
 

@@ -139,6 +139,19 @@ def alive(pid: int) -> bool:
         return False
 
 
+def gateway_of(run: int) -> int | None:
+    """Process id of the gateway of a run, where it has one now."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                if parent == run and b"camstream_gateway.app" in (process / "cmdline").read_bytes():
+                    return int(process.name)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return None
+
+
 def manifest(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": dict(spec)}
 

@@ -124,7 +124,7 @@ class Control:
         told: dict[Key, str] = {}
         first = True
         while True:
-            began = time.monotonic()
+            began = time.thread_time()
             now = self._supervisor.told()
             lines = [line for key, line in now.items() if told.get(key) != line]
             lines += [json.dumps({"deleted": list(key)}) for key in told.keys() - now.keys()]
@@ -132,7 +132,7 @@ class Control:
             told, first = now, False
             if lines:
                 await response.write("".join(f"{line}\n" for line in lines).encode())
-            await asyncio.sleep(max(LOOK_S, (time.monotonic() - began) / SHARE))
+            await asyncio.sleep(max(LOOK_S, (time.thread_time() - began) / SHARE))
 
 
 def _key(request: web.Request) -> Key:

@@ -149,7 +149,7 @@ class Supervisor:
 
     def _who_runs(self) -> set[Key]:
         activities = {key: Activity(slept_at=when) for key, when in self._slept.items()}
-        activities |= {key: Activity(worker.report, worker.heard_at) for key, worker in self._workers.items()}
+        activities |= {key: Activity(worker.report, worker.heard_at, worker.answered_at) for key, worker in self._workers.items()}
         found = awake(self._objects, activities, datetime.now(UTC))
         return {key for key in found if not stopped(self._objects[key])}
 

@@ -60,6 +60,8 @@ class WorkerProcess:
         """When it last did [s since 1970]."""
         self.heard_at = datetime.now(UTC)
         """When it was started for the first time, or last answered."""
+        self.answered_at: datetime | None = None
+        """When this process of it first answered."""
         self.ended_at: datetime | None = None
         """When it ended for good: nothing starts it again but another configuration."""
         self.exit: ExitStatus | None = None
@@ -150,7 +152,7 @@ class WorkerProcess:
         self._write_config(self.config)
         self._termination_file.unlink(missing_ok=True)
         process = await self._start()
-        self.pid, self.exit = process.pid, None
+        self.pid, self.exit, self.answered_at = process.pid, None, None
         self._changed()
         gone = asyncio.create_task(process.wait())
         asked = asyncio.create_task(self._asked.wait())
@@ -188,6 +190,7 @@ class WorkerProcess:
                 answered, self.report, self.exit = time.monotonic(), report, None
                 self.reported_at = time.time()
                 self.heard_at = datetime.now(UTC)
+                self.answered_at = self.answered_at or self.heard_at
                 if news:
                     self._changed()
             elif self.report is not None and silence > SILENT_S:

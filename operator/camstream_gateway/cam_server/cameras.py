@@ -30,6 +30,7 @@ class Cameras:
             web.get(f"{PREFIX}/aliases", answer(self._aliases, "List of camera aliases.")),
             web.get(f"{PREFIX}/groups", answer(self._groups, "List of camera groups.")),
             *info.routes(PREFIX),
+            *info.proxy_routes(self._config_names, self._config, self._save, self._delete, self._stop),
             *files.routes(PREFIX, self._service),
             web.get(f"{PREFIX}/{{name}}", answer(self._stream, "Stream address of camera.")),
             web.delete(f"{PREFIX}/{{name}}", answer(self._stop, "Camera instance stopped.")),

@@ -1,6 +1,7 @@
 """What is told about the server: instances with their statistics, versions, logs, and what managers and proxies of cam_server tell."""
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Awaitable, Callable, Iterable
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from camstream_gateway.records import as_text, from_line
 
 PROXY: Final = "/api/v1/proxy"
 LOGS: Final = "/api/v1/logs"
+
+Handler = Callable[[web.Request], Awaitable[Fields]]
 
 LOAD: Final = ("load", "version", "cpu", "memory", "tx", "rx")
 
@@ -60,6 +63,26 @@ class Info:
                     web.get(f"{server}/instance/logs/{{server}}/{{name}}{suffix}", answer(self._instance_logs(text), "Logs of instance.")),
                 ]
         return found
+
+    def proxy_routes(self, names: Handler, config: Handler, save: Handler, delete: Handler, stop: Handler) -> list[web.RouteDef]:
+        """What cam_server's managers have besides, and its management program asks for: configurations, and instances to stop.
+
+        :param names: answers with ``config_names``; the others are about the name in the path
+        """
+
+        async def as_text(request: web.Request) -> Fields:
+            return {"config": json.dumps((await config(request))["config"], indent=4)}
+
+        one = f"{PROXY}/{{name}}"
+        return [
+            web.get(f"{PROXY}/config_names", answer(names, "List of available configurations.")),
+            web.delete(f"{PROXY}/server/{{server}}", answer(self._stop_server, "All instances of server stopped.")),
+            web.get(f"{one}/config", answer(as_text, "Configuration.")),
+            web.post(f"{one}/config", answer(save, "Configuration saved.")),
+            web.delete(f"{one}/config", answer(delete, "Configuration deleted.")),
+            web.delete(one, answer(stop, "Instance stopped.")),
+            web.delete(f"{one}/del", answer(stop, "Instance stopped and deleted.")),
+        ]
 
     # ------------------------------------------------------------------ instances
 
@@ -110,6 +133,13 @@ class Info:
         await self._instances.set_permanent({str(name): str(saved) for name, saved in wanted.items()}, self._things())
         return await self._permanent(request)
 
+    async def _stop_server(self, request: web.Request) -> Fields:
+        url, wanted = _url(request), request.match_info["server"]
+        if wanted not in ("0", _compact(url)):
+            raise BadRequest(f"there is no server '{wanted}'; there is one, {_compact(url)}, which is number 0")
+        await self._service.stop_all(self._things())
+        return {}
+
     # ------------------------------------------------------------------ logs and the rest
 
     def _logs(self, text: bool) -> Callable[[web.Request], Any]:
@@ -140,6 +170,11 @@ class Info:
 
 def _url(request: web.Request) -> str:
     return f"{request.scheme}://{request.host}"
+
+
+def _compact(url: str) -> str:
+    """A server's address as cam_server's paths have it."""
+    return url.replace("http", "").replace("/", "").replace(":", "")
 
 
 def _servers_of(request: web.Request) -> Fields:

@@ -13,7 +13,7 @@ from camstream.names import INSTANCE_OF
 from camstream.spec.key import Key
 from camstream.spec.legacy import updated
 from camstream.spec.legacy.objects import NO_CLIENT_TIMEOUT, Config, Streaming, Wanted, is_instance
-from camstream.spec.legacy.values import BUILT_IN
+from camstream.spec.legacy.values import BUILT_IN, SCRIPTS
 from camstream.spec.objects import Pipeline
 from camstream.spec.output import Lifecycle, LifecycleMode
 from camstream.spec.status import ConditionType
@@ -36,7 +36,7 @@ APPLY_S: Final = 5.0
 
 PRESENT: Final = "Instance with id '{}' is already present and running. Use another instance_id or stop the other one."
 
-BUILT_IN_FUNCTIONS: Final = frozenset(function for functions in BUILT_IN.values() for function in functions)
+BUILT_IN_FUNCTIONS: Final = frozenset(name for table in (BUILT_IN, SCRIPTS) for names in table.values() for name in names)
 
 
 class Instances:

@@ -37,6 +37,7 @@ class Pipelines:
             web.get(f"{PREFIX}/groups", answer(self._groups, "List of pipeline groups.")),
             web.get(f"{PREFIX}/camera", answer(self._cameras, "List of available cameras.")),
             *info.routes(PREFIX),
+            *info.proxy_routes(self._config_names, self._config, self._save, self._delete, self._stop),
             *files.routes(PREFIX, self._service),
             web.post(f"{PREFIX}/camera/{{name}}/background", answer(self._collect, "Background collected.")),
             web.get(f"{PREFIX}/camera/{{name}}/background", answer(self._latest, "Latest background.")),

@@ -71,6 +71,14 @@ def test_a_running_worker_goes_on_while_it_is_read_and_some_time_after(idle_s: f
     assert runs(camera, Activity(report(idle_s), NOW)) is expected
 
 
+def test_time_counts_from_when_a_worker_first_answered() -> None:
+    # It opened its stream a while before it could tell.
+    camera = woken(make_camera(lifecycle=ON_DEMAND), stamp(ago(1000)))
+    assert runs(camera, Activity(report(12.0), NOW, answered_at=ago(9.9)))
+    assert not runs(camera, Activity(report(12.0), NOW, answered_at=ago(10)))
+    assert not runs(camera, Activity(report(10.0), NOW, answered_at=ago(500)))
+
+
 def test_a_worker_that_tells_nothing_is_given_time_to_start_but_not_for_ever() -> None:
     camera = woken(make_camera(lifecycle=ON_DEMAND), stamp(ago(1000)))
     assert runs(camera, Activity(None, ago(STARTING_S - 1)))

@@ -1,5 +1,6 @@
 """cam_server's configurations as our specs: every key has a place or a reason, and every value arrives."""
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from camstream.spec.legacy import (
     camera_from_cam_server,
     camera_geometry_from_cam_server,
     object_name,
+    pipeline_config,
     pipeline_from_cam_server,
     processing_from_cam_server,
 )
@@ -227,6 +229,7 @@ PIPELINE_VALUES: Mapping[tuple[str, str], tuple[Any, Any, dict[str, Any]]] = {
     ("input_mode2", "merge.mode"): ("PULL", "Pull", TWO_STREAMS),
     ("merge_buffer_size", "merge.queueSize"): (50, 50, TWO_STREAMS),
     ("function", "script.file"): ("mine", "mine.py", CAM),
+    ("function", "script.module"): ("psss", "camstream_worker.scripts.psss", CAM),
     ("file", "output.file.path"): ("/data/run.h5", "data/run.h5", CAM | {"mode": "FILE"}),
     ("layout", "output.file.layout"): ("BSH5", "Bsh5", FILE),
     ("localtime", "output.file.localTimestamps"): (False, False, FILE),
@@ -239,6 +242,33 @@ PIPELINE_VALUES: Mapping[tuple[str, str], tuple[Any, Any, dict[str, Any]]] = {
     ("roi_background", "script.parameters"): ([1, 2], {"roi_background": [1, 2]}, SCRIPT),
     ("pixel_bkg", "script.parameters"): (3, {"pixel_bkg": 3}, SCRIPT),
 }
+
+
+@pytest.mark.parametrize(
+    ("function", "config", "parameters"),
+    [
+        ("psen", CAM, {"roi_signal": [0, 10, 0, 10], "roi_background": [0, 10, 20, 10]}),
+        ("psss", CAM, {"pixel_bkg": 100, "a_key_of_mine": 1}),
+        ("propagate_stream_with_prefix", STREAM, {"prefix": "A:"}),
+    ],
+)
+def test_function_that_is_a_script_of_the_worker_is_carried_over_with_its_keys_and_comes_back(
+    function: str, config: dict[str, Any], parameters: dict[str, Any]
+) -> None:
+    given = config | parameters | {"function": function}
+    converted = pipeline_from_cam_server("demo", given)
+    assert converted.losses == ()
+    script = converted.spec.script
+    assert script is not None
+    assert importlib.util.find_spec(script.module or "") is not None
+    assert (script.file, script.parameters) == (None, parameters)
+    told = pipeline_config("demo", converted.spec, "CAM", {})
+    assert told.items() >= (parameters | {"function": function}).items()
+    # Of another type it is a script of the user's.
+    other = STREAM if config is CAM else CAM
+    found = pipeline_from_cam_server("demo", other | {"function": function}).spec.script
+    assert found is not None
+    assert found.file == f"{function}.py"
 
 
 def test_every_type_of_pipeline_is_carried_over() -> None:
@@ -379,7 +409,7 @@ def test_defaults_of_cam_server_are_no_losses() -> None:
         ("input_stream2", "tcp://host:1", Fate.POINTLESS, "only streams have it"),
         ("libs", ["a.py"], Fate.POINTLESS, "script.libraries names the folders"),
         ("no_client_timeout", "long", Fate.WRONG, "expected a number, found 'long'"),
-        ("pixel_bkg", 3, Fate.POINTLESS, "is none of ours; write a script"),
+        ("pixel_bkg", 3, Fate.POINTLESS, "only psen, psss, propagate_stream_with_prefix and scripts read it"),
         ("my_parameter", 3, Fate.UNKNOWN, "no key of cam_server, and no script that could read it"),
         ("image_threshold", "high", Fate.WRONG, "expected a number, found 'high'"),
         ("image_threshold", True, Fate.WRONG, "expected a number, found True"),

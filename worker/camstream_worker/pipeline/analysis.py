@@ -18,11 +18,10 @@ from camstream_worker.image.pixels import measure
 from camstream_worker.image.profile import Profile, Profiles
 from camstream_worker.image.slices import Bands, bands, line
 from camstream_worker.image.width import full_width
+from camstream_worker.pipeline.channels import Channels
 from camstream_worker.pipeline.layout import Layout
 
 HALF = 0.5
-
-Channels = dict[str, Any]
 
 
 def analyse(image: Image | None, profiles: Profiles, layout: Layout, processing: Processing) -> Channels:

@@ -13,11 +13,11 @@ from camstream.errors import BackgroundError
 from camstream.frame import Frame, Image
 from camstream.spec import PipelineSpec
 from camstream.spec.geometry import Binning
-from camstream.spec.pipeline import Selection
 from camstream.spec.processing import AccumulateMode, BackgroundMode, Function
 from camstream_worker.image.averaging import BlockMean, RunningMean
-from camstream_worker.pipeline.analysis import Channels, analyse
+from camstream_worker.pipeline.analysis import analyse
 from camstream_worker.pipeline.background import usable
+from camstream_worker.pipeline.channels import Channels, is_sent, select, with_parameters
 from camstream_worker.pipeline.layout import Layout, layout
 from camstream_worker.pipeline.preparation import Preparation
 
@@ -182,20 +182,3 @@ class PipelinePlan:
             names.HEIGHT: height,
             names.PROCESSING_PARAMETERS: json.dumps(parameters),
         }
-
-
-def with_parameters(made: Mapping[str, Any], parameters: str) -> Channels:
-    """What a script made, and how: with the configuration and the hash of the script, unless it tells about itself."""
-    return {**made, names.PROCESSING_PARAMETERS: made.get(names.PROCESSING_PARAMETERS, parameters)}
-
-
-def is_sent(name: str, selection: Selection) -> bool:
-    """Whether a channel is in the messages."""
-    return name not in selection.exclude and (not selection.include or name in selection.include)
-
-
-def select(channels: Channels, selection: Selection) -> Channels:
-    """Only the included channels in their order (None where there is no such channel), without the excluded ones."""
-    if selection.include:
-        channels = {name: channels.get(name) for name in selection.include}
-    return {name: value for name, value in channels.items() if name not in selection.exclude} if selection.exclude else channels

@@ -8,7 +8,7 @@ from camstream.errors import ScriptError
 from camstream.frame import Frame, Timestamp
 from camstream.names import PICTURE_SUFFIX
 from camstream.spec.pipeline import Selection
-from camstream_worker.pipeline.processing import select, with_parameters
+from camstream_worker.pipeline.channels import select, with_parameters
 
 Call = Callable[..., Any]
 

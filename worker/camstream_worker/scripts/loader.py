@@ -127,14 +127,15 @@ def _compile(text: Text, decoded: str) -> CodeType:
 
 def _module(name: str, path: Path | None, file: str) -> ModuleType:
     """An empty module that nobody else knows."""
-    package, own = "", name
+    package, own, itself = "", name, None
     spec = _installed(name)
     if spec is not None and path is not None and spec.origin is not None and Path(spec.origin).resolve() == path.resolve():
-        package = spec.parent or ""
+        package, itself = spec.parent or "", spec
     elif spec is not None or name.partition(".")[0] in {"__main__", *sys.stdlib_module_names}:
         own = f"script_{name}"
     module = ModuleType(own)
-    vars(module).update(__file__=file, __package__=package)
+    # With its spec, an installed module is found again when only its parameters are edited.
+    vars(module).update(__file__=file, __package__=package, __spec__=itself)
     return module
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from camstream.names import PICTURE_SUFFIX
 from camstream.spec.camera import CameraSpec
+from camstream.spec.legacy.values import SCRIPTS, SCRIPTS_PACKAGE
 from camstream.spec.output import LifecycleMode
 from camstream.spec.pipeline import PipelineSpec, PipelineType
 
@@ -94,7 +95,11 @@ def _output(spec: PipelineSpec, external: Callable[[str], str]) -> Config:
 def _script(spec: PipelineSpec) -> Config:
     """A program that is no file has no word in cam_server; its parameters are told all the same."""
     script = spec.script
-    return {} if script is None else {**script.parameters, "function": script.file}
+    if script is None:
+        return {}
+    package, _, name = (script.module or "").rpartition(".")
+    ours = package == SCRIPTS_PACKAGE and name in SCRIPTS.get(spec.type.value.lower(), ())
+    return {**script.parameters, "function": name if ours else script.file}
 
 
 def left_over(given: Mapping[str, Any], told: Mapping[str, Any]) -> Config:

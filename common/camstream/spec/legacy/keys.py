@@ -224,9 +224,14 @@ def _merges(settings: Settings) -> bool:
 
 
 def _has_script(settings: Settings) -> bool:
-    """Whether function names a user's own."""
+    """Whether function names a script."""
     kind, name = str(settings.get("pipeline_type", "processing")).lower(), settings.get("function")
     return name is not None and name not in values.BUILT_IN.get(kind, ())
+
+
+def _has_our_script(settings: Settings) -> bool:
+    """Whether function names a script that comes with the worker."""
+    return settings.get("function") in values.SCRIPTS.get(str(settings.get("pipeline_type", "processing")).lower(), ())
 
 
 _reads, _images, _stream = _type(*READING), _type("processing", "store", "fanout"), _type("stream")
@@ -248,7 +253,8 @@ _merged_stream = _and(_stream, "a second stream is merged", _merges)
 _file = When("mode is FILE", _writes_file)
 _gathered = When("output_pipeline is set", _given("output_pipeline"))
 _shared = _type("fanout", "store")
-_script = When("function is a user's own", _has_script)
+_script = When("function is a script", _has_script)
+_our_script = When("function is " + " or ".join(name for names in values.SCRIPTS.values() for name in names), _has_our_script)
 _aborts = _and(_reads, "abort_on_timeout is on", _is_on("abort_on_timeout"))
 _reconnects = _and(_reads, "abort_on_timeout is off", lambda settings: not _is_on("abort_on_timeout")(settings))
 _background_on = When("image_background_enable is on", _is_on("image_background_enable"))
@@ -336,6 +342,7 @@ PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     Key("image_slices", "processing.slices", "number_of_slices becomes count", values.slices, when=_has_good_region),
     _pointless("image_slices", "slices are cut from image_good_region, which is not set"),
     Key("fw_threshold", "processing.widthLevel", read=values.positive(values.number)),
+    Key("function", "script.module", "it comes with the worker", values.script_module, when=_our_script),
     Key("function", "script.file", "`.py` is added; the path is as the worker sees it", values.script_file, when=_script),
     Key("function", "processing.function", "default, transparent or merge", values.function, when=_type("processing")),
     _implied("function", "without a script, a stream is passed on as it is"),
@@ -396,8 +403,5 @@ PIPELINE_KEYS: Final[tuple[Key, ...]] = (
     Key("modulo", "selection.downsampling", read=values.positive(values.whole), when=_type("store")),
     _pointless("modulo", "only a store has it"),
     *(Key(name, "script.parameters", "as every key that cam_server does not know", values.under(name), when=_script) for name in SPECIAL),
-    *(
-        _pointless(name, "the function that reads it (psen, psss, propagate_stream_with_prefix) is none of ours; write a script")
-        for name in SPECIAL
-    ),
+    *(_pointless(name, "only psen, psss, propagate_stream_with_prefix and scripts read it") for name in SPECIAL),
 )

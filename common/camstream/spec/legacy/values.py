@@ -256,6 +256,15 @@ BUILT_IN = {
 }
 """Functions of cam_server that need no script here, by pipeline_type."""
 
+SCRIPTS = {
+    "processing": ("psen", "psss"),
+    "stream": ("propagate_stream_with_prefix",),
+}
+"""Functions of cam_server that are scripts here, which come with the worker, by pipeline_type."""
+
+SCRIPTS_PACKAGE = "camstream_worker.scripts"
+"""Where they are, each in a module of its name."""
+
 pipeline_type = choice(
     {
         "processing": "Processing",
@@ -285,6 +294,11 @@ def script_file(value: Any) -> str:
     """The file of a user's function, which cam_server names with or without its ending."""
     name = text(value)
     return name if name.endswith(".py") else f"{name}.py"
+
+
+def script_module(value: Any) -> str:
+    """The module of a function that comes with the worker."""
+    return f"{SCRIPTS_PACKAGE}.{text(value)}"
 
 
 def file_path(value: Any) -> str:

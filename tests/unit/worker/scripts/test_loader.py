@@ -219,6 +219,18 @@ def test_a_module_of_a_package_is_loaded_anew_and_may_import_relatively(tmp_path
     assert load(path, "kit.beam", None, DEFAULTS, [tmp_path]).call() == ("mm", "kit.beam")
 
 
+def test_an_installed_module_is_found_again_after_it_was_loaded_as_a_script():
+    name = "camstream_worker.scripts.psen"
+    sys.modules.pop(name, None)
+    path = module_path(name, [])
+    first = load(path, name, None, DEFAULTS, [])
+    assert sys.modules[name] is sys.modules[first.function.__module__]
+    assert module_path(name, []) == path
+    again = load(path, name, None, DEFAULTS, [])
+    assert again.function is not first.function
+    assert again.function.__module__ == name
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

@@ -1,0 +1,30 @@
+"""What clients of cam_server do, against a gateway on a cluster: the scenarios that tests/gateway runs on one machine."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from client_scenarios import SCENARIOS, Server
+from cluster_runs import Workspace
+
+IDLE_S = 10
+
+
+@pytest.mark.unproven
+@pytest.mark.timeout(3600, func_only=True)
+def test_every_scenario_holds_on_a_cluster(workspace: Workspace, gateway: dict[int, str]) -> None:
+    def read(address: str) -> Mapping[str, Any]:
+        (reading,) = workspace.cluster.read_frames(workspace.namespace, address, image=workspace.installation.worker_image)
+        return reading.channels
+
+    server = Server(gateway[8888], gateway[8889], read, patience_s=180, idle_s=IDLE_S)
+    failed = {}
+    # In one test: each installation of the gateway takes longer than a scenario.
+    for scenario in SCENARIOS:
+        try:
+            scenario(server)
+        except (AssertionError, ValueError, pytest.fail.Exception) as error:
+            failed[scenario.__name__] = str(error)
+    assert failed == {}
+    assert server.pipe.get_server_info()["active_instances"] == {}
+    assert (server.pipe.get_pipelines(), server.cam.get_cameras()) == ([], [])
