@@ -78,7 +78,13 @@ def namespace(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[str]
 def gateway(workspace: Workspace) -> Iterator[dict[int, str]]:
     """The gateway of this workspace's namespace: where its ports are on this machine."""
     installation = workspace.installation
-    installation.install(gateway__enabled=True, gateway__namespace=workspace.namespace)
+    installation.install(
+        gateway__enabled=True,
+        gateway__namespace=workspace.namespace,
+        backgrounds__persistence__enabled=True,
+        backgrounds__persistence__size="64Mi",
+        backgrounds__persistence__keep=False,
+    )
     try:
         with gateway_doors(installation) as found:
             yield found

@@ -4,11 +4,19 @@ import json
 import urllib.request
 
 from cam_server_client import CamClient, PipelineClient
-from cluster_runs import Workspace, figure
+from cluster_runs import NAMESPACE, Workspace, camera, figure
 from waiting import wait_for
+
+from camstream.names import API_VERSION
 
 IDLE_S = 10
 CAMERA = {"source": "SAT-CM-01", "source_type": "simulation", "size_x": 64, "size_y": 48}
+
+
+def reading(name: str, background: dict[str, str]) -> dict[str, object]:
+    """A pipeline that subtracts a background of the camera `cam`."""
+    spec = {"input": {"camera": {"name": "cam"}}, "processing": {"background": background}}
+    return {"apiVersion": API_VERSION, "kind": "Pipeline", "metadata": {"name": name}, "spec": spec}
 
 
 def listed(page: str) -> dict[str, str]:
@@ -39,3 +47,45 @@ def test_clients_make_read_and_leave_streams_and_pods_come_and_go(workspace: Wor
     workspace.wait_for_phase(camera, "Idle")
     wait_for("no pod", lambda: not workspace.pods(camera), 60, 0.5)
     figure("pods that are left when nobody reads", len(workspace.pods(camera)), "")
+
+
+def test_backgrounds_reach_workers_and_outlive_objects_and_pods(workspace: Workspace, gateway: dict[int, str]) -> None:
+    cluster = workspace.cluster
+    workspace.expected |= {"NotFound", "Waiting"}
+    workspace.apply(camera(), reading("latest", {}))
+    missing = workspace.wait_for_condition("pipeline/latest", "BackgroundLoaded", "False", "NotFound")
+    assert "there is no background of 'cam' yet" in missing["message"]
+    asked = {
+        "apiVersion": API_VERSION,
+        "kind": "Background",
+        "metadata": {"name": "dark"},
+        "spec": {"camera": {"name": "cam"}, "frames": 5},
+    }
+    workspace.apply(asked)
+    collected = workspace.wait_for_phase("background/dark", "Completed")
+    assert (collected["frames"], collected["image"]["size"]) == (5, "64x48")
+    # Whoever waits for one gets it at once, from the gateway.
+    workspace.wait_for_condition("pipeline/latest", "BackgroundLoaded", "True", "Loaded", collected["name"])
+    workspace.wait_until_ready("pipeline/latest")
+    assert workspace.status("pipeline/latest")["background"]["sha256"] == collected["sha256"]
+    # Today's clients see it, and collect others.
+    pipelines = PipelineClient(gateway[8889])
+    assert pipelines.get_latest_background("cam") == collected["name"]
+    newer = pipelines.collect_background("cam", 3)
+    workspace.apply(reading("named", {"name": newer}))
+    workspace.wait_until_ready("pipeline/named")
+    assert workspace.status("pipeline/named")["background"]["name"] == newer
+    # The objects are deleted and the gateway is another pod: the files are there, and have their objects again.
+    workspace.kubectl("delete", "backgrounds", "--all")
+    assert workspace.status("pipeline/latest")["background"]["name"] == collected["name"]
+    cluster.kubectl("delete", "pod", f"--namespace={NAMESPACE}", "--selector=app.kubernetes.io/component=gateway", "--wait")
+
+    def kept() -> set[str]:
+        return {found["status"].get("name", "") for found in workspace.get("backgrounds")["items"] if found.get("status")}
+
+    wait_for("the records are back", lambda: kept() == {collected["name"], newer}, 120, 1)
+    # A worker that is replaced gets its background from there.
+    workspace.kubectl("delete", "pod", workspace.pod("pipeline/named")["metadata"]["name"])
+    wait_for("another pod", lambda: len(workspace.pods("pipeline/named")) == 1, 60, 1)
+    workspace.wait_for_condition("pipeline/named", "BackgroundLoaded", "True", "Loaded")
+    workspace.wait_until_ready("pipeline/named")

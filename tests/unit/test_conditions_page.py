@@ -19,6 +19,7 @@ TROUBLES = (ROOT / "docs/how-to/troubleshooting.md").read_text(encoding="utf-8")
 DECIDE = ROOT / "common/camstream/decide.py"
 OPERATOR = ROOT / "operator/camstream_operator"
 WORKER = ROOT / "worker/camstream_worker"
+COLLECTOR = ROOT / "operator/camstream_gateway/collector.py"
 LOCAL = ROOT / "common/camstream_cli/local"
 
 
@@ -79,6 +80,18 @@ def reasons_of_conditions() -> set[str]:
     return found
 
 
+def reasons_of_backgrounds() -> set[str]:
+    """Of the condition Ready of a Background: where its status is made, and what these two functions choose from."""
+    found = set()
+    for function in functions(COLLECTOR):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_status" and len(node.args) > 2:
+                found.add(text_of(node.args[2]))
+            elif getattr(function, "name", "") in ("_reason", "_late"):
+                found.add(text_of(node) if isinstance(node, ast.Constant) else None)
+    return {text for text in found if text and re.fullmatch(r"([A-Z][a-z]+)+", text)}
+
+
 def reasons_of_exits() -> set[str]:
     """How a worker ends, where it is not the name of an error."""
     found = {OUT_OF_MEMORY}
@@ -124,7 +137,7 @@ def test_every_reason_whose_word_is_computed_is_known_here() -> None:
 
 def test_every_reason_of_a_condition_has_a_row_on_the_page_and_no_other_has() -> None:
     documented = {reason for text in CONDITIONS.values() for reason in first_cells(text)} - {phase.value for phase in Phase}
-    assert documented == reasons_of_conditions() - {phase.value for phase in Phase}
+    assert documented == (reasons_of_conditions() | reasons_of_backgrounds()) - {phase.value for phase in Phase}
 
 
 def test_every_reason_that_is_also_a_phase_has_a_row_of_its_own() -> None:
