@@ -10,7 +10,6 @@ from cluster_runs import Workspace
 IDLE_S = 10
 
 
-@pytest.mark.unproven
 @pytest.mark.timeout(3600, func_only=True)
 def test_every_scenario_holds_on_a_cluster(workspace: Workspace, gateway: dict[int, str]) -> None:
     def read(address: str) -> Mapping[str, Any]:

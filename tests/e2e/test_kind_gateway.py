@@ -62,7 +62,7 @@ def test_backgrounds_reach_workers_and_outlive_objects_and_pods(workspace: Works
         "spec": {"camera": {"name": "cam"}, "frames": 5},
     }
     workspace.apply(asked)
-    collected = workspace.wait_for_phase("background/dark", "Completed")
+    collected = workspace.wait_for_phase("background/dark", "Completed")["status"]
     assert (collected["frames"], collected["image"]["size"]) == (5, "64x48")
     # Whoever waits for one gets it at once, from the gateway.
     workspace.wait_for_condition("pipeline/latest", "BackgroundLoaded", "True", "Loaded", collected["name"])

@@ -7,11 +7,8 @@ import sys
 import tarfile
 from pathlib import Path
 
-import pytest
 from api_server import binary
 from cluster_runs import NAMESPACE, Workspace, camera, pipeline
-
-pytestmark = pytest.mark.unproven
 
 
 def plugin(workspace: Workspace, *arguments: str, folder: Path | None = None) -> str:

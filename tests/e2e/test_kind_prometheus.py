@@ -31,7 +31,7 @@ CRDS = ROOT / "tests" / "chart" / "prometheus_operator_crds.yaml"
 OF_THE_STORE = "store"
 """The dashboard of what the chart does not install yet."""
 
-pytestmark = [pytest.mark.unproven, pytest.mark.timeout(900, func_only=True)]
+pytestmark = pytest.mark.timeout(900, func_only=True)
 
 
 @contextmanager
