@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 from chromium import Tab
 from local_runs import LocalRun, local_run, small_camera, small_pipeline, write
+from setup_panel import FIELD, OPEN, applied, apply, enter, look
 
 from camstream.names import READ_ONLY
-
-OPEN = "return view.setup.base !== null && view.frame !== null && view.setup.told !== null"
-FIELD = "const field = (path) => view.setup.fields.find((one) => one.path === path);"
 
 
 @pytest.fixture(scope="module")
@@ -69,31 +67,6 @@ def native(run: LocalRun) -> Iterator[Native]:
     found.patch(PIPE, processing=None, selection=None)
 
 
-async def look(tab: Tab, run: LocalRun, path: str = "pipeline/default/pipe") -> None:
-    """Open a stream with its panel."""
-    await tab.open(f"{run.page()}#/{path}")
-    await tab.wait("frames", "return view.frame !== null && view.status !== null")
-    await tab.view("if (!view.setup.open) view.act('setup');")
-    await tab.wait("the panel", OPEN)
-
-
-async def enter(tab: Tab, path: str, *values: object) -> None:
-    """Type into the inputs of a field."""
-    given = json.dumps([str(value) for value in values])
-    await tab.view(
-        f"{FIELD} field('{path}').inputs.forEach((input, i) => {{"
-        f" input.value = {given}[i]; input.dispatchEvent(new Event(input.tagName === 'SELECT' ? 'change' : 'input')); }});"
-    )
-
-
-async def apply(tab: Tab) -> None:
-    await tab.view("view.setup.apply.click();")
-
-
-async def applied(tab: Tab) -> None:
-    await tab.wait("applied", "return view.setup.outcome.textContent === 'Applied'")
-
-
 async def drag(tab: Tab, start: tuple[float, float], end: tuple[float, float]) -> None:
     """Press at one place of the image [pixel], move, and let go at another."""
     places = []
@@ -123,7 +96,7 @@ def spec_of(native: Native, path: str, *names: str) -> Any:
 
 def test_state_and_every_condition_are_told_with_reason_and_message(browser: Any, run: LocalRun) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         await tab.wait("state", "return view.setup.pill.textContent === '● Running'")
         rows = await tab.view("return [...view.setup.conditions.element.children].map((row) => row.innerText.replace(/\\s+/g, ' '));")
         expected = [f"{view.type} {view.status.value} {view.reason}" for view in run.views()["pipe"].conditions]
@@ -145,7 +118,7 @@ def test_state_and_every_condition_are_told_with_reason_and_message(browser: Any
 
 def test_threshold_averaging_and_pause_are_applied_and_confirmed(browser: Any, run: LocalRun, native: Native) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         assert await tab.view("return view.setup.apply.disabled && view.setup.undo.disabled;")
         await enter(tab, "processing.threshold", 12.5)
         await enter(tab, "processing.averaging", 3)
@@ -168,7 +141,7 @@ def test_threshold_averaging_and_pause_are_applied_and_confirmed(browser: Any, r
 
 def test_region_is_dragged_on_the_picture_and_again_on_what_is_left(browser: Any, run: LocalRun, native: Native) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         await tab.wait("offered", "return !view.setup.region.pick.disabled")
         await tab.press("r")
         await drag(tab, (10.5, 8.5), (41.5, 31.5))
@@ -195,7 +168,7 @@ def test_region_is_dragged_on_the_picture_and_again_on_what_is_left(browser: Any
 
 def test_region_of_a_turned_camera(browser: Any, run: LocalRun) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run, "camera/default/turned")
+        await look(tab, run.page(), "camera/default/turned")
         await tab.wait("offered", "return view.frame.image.height === 64 && !view.setup.region.pick.disabled")
         await tab.view("view.act('region');")
         await drag(tab, (4.5, 20.5), (23.5, 59.5))
@@ -210,7 +183,7 @@ def test_region_of_a_turned_camera(browser: Any, run: LocalRun) -> None:
 
 def test_change_that_the_worker_refuses_is_told_with_its_reason(browser: Any, run: LocalRun) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run, "camera/default/cam")
+        await look(tab, run.page(), "camera/default/cam")
         await enter(tab, "geometry.regionOfInterest", 60, 0, 10, 10)
         await apply(tab)
         told = await tab.wait("refused", "return view.setup.outcome.textContent.startsWith('Refused: ') && view.setup.outcome.textContent")
@@ -226,7 +199,7 @@ def test_change_that_the_worker_refuses_is_told_with_its_reason(browser: Any, ru
 
 def test_dragging_is_left_and_says_why_it_is_not_offered(browser: Any, run: LocalRun) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         await tab.wait("offered", "return !view.setup.region.pick.disabled")
         await tab.press("r")
         assert (
@@ -254,7 +227,7 @@ def test_mistakes_are_told_beside_their_field(browser: Any, run: LocalRun, nativ
     wrong = "return [field(%r).wrong.hidden, field(%r).wrong.textContent];"
 
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         await enter(tab, "processing.averaging", 0)
         await apply(tab)
         await tab.wait("refused", f"{FIELD} return !field('processing.averaging').wrong.hidden")
@@ -275,7 +248,7 @@ def test_mistakes_are_told_beside_their_field(browser: Any, run: LocalRun, nativ
 @pytest.mark.parametrize("choice", ["Take theirs", "Apply mine"])
 def test_change_of_somebody_else_is_shown_beside_ones_own(browser: Any, run: LocalRun, native: Native, choice: str) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         await enter(tab, "processing.threshold", 20)
         native.patch(PIPE, processing={"threshold": 30}, groups=["theirs"])
         await apply(tab)
@@ -298,7 +271,7 @@ def test_change_of_somebody_else_is_shown_beside_ones_own(browser: Any, run: Loc
 
 def test_what_is_beside_the_spec_is_no_conflict(browser: Any, run: LocalRun, native: Native) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         native.annotate(PIPE, "note", "x")
         await enter(tab, "processing.threshold", 21)
         await apply(tab)
@@ -312,7 +285,7 @@ def test_what_is_beside_the_spec_is_no_conflict(browser: Any, run: LocalRun, nat
 
 def test_values_follow_what_somebody_else_changes_while_nothing_is_typed(browser: Any, run: LocalRun, native: Native) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         native.patch(PIPE, processing={"threshold": 33})
         await tab.wait("theirs", f"{FIELD} return field('processing.threshold').value() === 33")
 
@@ -321,7 +294,7 @@ def test_values_follow_what_somebody_else_changes_while_nothing_is_typed(browser
 
 def test_background_is_captured_used_and_left(browser: Any, run: LocalRun, native: Native) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         await tab.view("view.setup.capture.frames.value = '3'; view.setup.capture.start.click();")
         assert await tab.view("return !view.setup.capture.progress.hidden || view.setup.capture.id !== undefined;")
         told = await tab.wait(
@@ -345,7 +318,7 @@ def test_background_is_captured_used_and_left(browser: Any, run: LocalRun, nativ
 
 def test_shared_stream_shows_values_without_controls(browser: Any, run: LocalRun) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run, "pipeline/default/shared")
+        await look(tab, run.page(), "pipeline/default/shared")
         text = await tab.wait("values", "return view.setup.body.querySelector('.values') && view.setup.body.innerText")
         assert "This stream is shared" in text
         assert "Threshold" in text
@@ -357,7 +330,7 @@ def test_shared_stream_shows_values_without_controls(browser: Any, run: LocalRun
 
 def test_stream_that_is_shared_meanwhile_is_not_changed(browser: Any, run: LocalRun, native: Native) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         await enter(tab, "processing.threshold", 9)
         native.annotate(PIPE, READ_ONLY, "true")
         await apply(tab)
@@ -377,7 +350,7 @@ def test_server_that_only_reads_shows_values_without_controls(browser: Any, tmp_
         reading.wait_for_phase("pipe", "Running")
 
         async def test(tab: Tab) -> None:
-            await look(tab, reading)
+            await look(tab, reading.page())
             assert "can only read" in await tab.wait("why", "return view.setup.body.innerText")
             assert await tab.view("return view.setup.body.querySelectorAll('input, select, button').length;") == 0
 
@@ -458,7 +431,7 @@ def test_every_control_is_reached_by_the_keyboard(browser: Any, run: LocalRun, n
 
 def test_panel_fits_a_narrow_screen(browser: Any, run: LocalRun, native: Native) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run)
+        await look(tab, run.page())
         fits = "document.documentElement.scrollWidth <= window.innerWidth"
         assert await tab.evaluate(fits)
         await enter(tab, "processing.threshold", 20)

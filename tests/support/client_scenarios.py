@@ -231,11 +231,18 @@ def permanent_instance_runs_by_itself_and_goes_on_when_it_is_stopped(server: Ser
 # ---------------------------------------------------------------------------- live changes
 
 
+def pid_of(server: Server, name: str) -> int:
+    """Of the worker of an instance. One that has just begun may not answer yet, and is then told about without numbers."""
+    found = wait_for("its numbers", lambda: server.pipe.get_instance_info(name)["statistics"].get("pid"), server.patience_s)
+    assert found is not None
+    return found
+
+
 def live_change_takes_effect_and_null_takes_it_back(server: Server) -> None:
     with server.camera() as camera:
         config = {"camera_name": camera, "image_good_region": {"threshold": 0.4}}
         with server.instance(config) as (name, address):
-            pid = server.pipe.get_instance_info(name)["statistics"]["pid"]
+            pid = pid_of(server, name)
             changed = server.pipe.set_instance_config(
                 name, {"image_region_of_interest": [10, 20, 5, 30], "image_threshold": 3, "image_good_region": {"gfscale": 3}}
             )
@@ -244,7 +251,7 @@ def live_change_takes_effect_and_null_takes_it_back(server: Server) -> None:
             assert (values["width"], values["height"]) == (20, 30)
             server.pipe.set_instance_config(name, {"image_region_of_interest": None})
             assert server.read(address)["width"] == SIZE[0]
-            assert server.pipe.get_instance_info(name)["statistics"]["pid"] == pid
+            assert pid_of(server, name) == pid
 
 
 def change_that_cannot_be_is_refused_in_cam_servers_words(server: Server) -> None:
@@ -344,6 +351,7 @@ def functions_send_their_channels(server: Server) -> None:
 
 def statistics_and_configuration_of_an_instance_are_told(server: Server) -> None:
     with server.camera() as camera, server.instance({"camera_name": camera, "my_key": {"a": [1]}}) as (name, address):
+        pid_of(server, name)
         info = server.pipe.get_instance_info(name)
         expected = {"stream_address": address, "is_stream_active": True, "camera_name": camera, "instance_id": name, "read_only": False}
         assert info.items() >= expected.items()
@@ -380,7 +388,7 @@ def screen_panel_opens_changes_and_leaves_a_camera(server: Server) -> None:
             assert changed["config"].items() >= settings.items()
             assert server.parameters(made["stream"])["slices"]["count"] == 3
             assert server.ask(f"{api}/instance/{name}/config", "POST", {"pause": True})["config"]["pause"] is True
-            assert server.ask(f"{api}/instance/{name}/info")["info"]["statistics"]["pid"]
+            wait_for("statistics", lambda: server.ask(f"{api}/instance/{name}/info")["info"]["statistics"].get("pid"), server.patience_s)
         finally:
             assert server.ask(f"{api}/{name}", "DELETE")["state"] == "ok"
         assert name not in server.ask(f"{api}/info")["info"]["active_instances"]
