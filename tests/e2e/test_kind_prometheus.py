@@ -6,7 +6,7 @@ told to it by a file.
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,21 @@ from typing import Any
 import pytest
 import zmq
 from api_server import binary
-from cluster_runs import NAMESPACE, Workspace, camera, manifest, pipeline
-from kind import ROOT, Cluster
+from cam_server_client import PipelineClient
+from cluster_runs import NAMESPACE, Workspace, camera, gateway_doors, manifest, pipeline
+from kind import ROOT, Cluster, docker
 from prometheus_server import Prometheus, running_prometheus, target
 from prometheus_tools import dashboards, expressions
 from waiting import wait_for
 
-from camstream.names import HTTP_PORT
+from camstream.names import API_VERSION, HTTP_PORT
 from camstream_cli.cluster.kubectl import Kubectl, pod_path
 
 SOON = ('monitoring.alerts.for="10s"', 'monitoring.alerts.window="90s"')
 """A worker that died twice is started again within this time, also by a kubelet that waits longer each time."""
 INTERVAL = "2s"
+STORE_MIB = 16
+"""Room for seven backgrounds of one megapixel."""
 WAIT_S = 240.0
 CRDS = ROOT / "tests" / "chart" / "prometheus_operator_crds.yaml"
 OF_THE_STORE = "store"
@@ -49,11 +52,11 @@ def kubectl_proxy(cluster: Cluster) -> Iterator[str]:
 
 
 def targets(workspace: Workspace, proxy: str) -> list[dict[str, Any]]:
-    """Every pod of the workspace and of the operator, as Kubernetes knows it now."""
+    """Every pod of the workspace, the operator and the gateway, as Kubernetes knows it now."""
     found = []
     for namespace, selector in (
         (workspace.namespace, "app.kubernetes.io/managed-by=camstream-operator"),
-        (NAMESPACE, "app.kubernetes.io/part-of=camstream,app.kubernetes.io/component=operator"),
+        (NAMESPACE, "app.kubernetes.io/part-of=camstream,app.kubernetes.io/component in (operator, gateway)"),
     ):
         for pod in workspace.cluster.get("pods", "--namespace", namespace, f"--selector={selector}")["items"]:
             if pod["status"].get("phase") == "Running":
@@ -169,6 +172,65 @@ def test_worker_that_dies_again_and_again_is_told(prometheus: tuple[Prometheus, 
     made.wait_until_fired(("CamstreamWorkerRestarting", "cam"), timeout_s=WAIT_S)
     made.scrape(targets(workspace, proxy))
     made.wait_until_cleared(WAIT_S)
+
+
+@pytest.fixture
+def small_store(workspace: Workspace) -> Iterator[Callable[..., None]]:
+    """A gateway whose store is in the memory of a node, and small; what is given runs a command in it."""
+    cluster, name = workspace.cluster, f"store-{workspace.namespace}"
+    node = next(found for found in cluster.nodes() if "control-plane" not in found)
+    folder = f"/mnt/{name}"
+
+    def on_node(*command: str) -> None:
+        subprocess.run([docker(), "exec", node, *command], check=True, capture_output=True)
+
+    on_node("mkdir", "-p", folder)
+    on_node("mount", "-t", "tmpfs", "-o", f"size={STORE_MIB}m", "tmpfs", folder)
+    size = {"storage": f"{STORE_MIB}Mi"}
+    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    place = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]
+    volume = common | {"capacity": size, "local": {"path": folder}, "nodeAffinity": {"required": {"nodeSelectorTerms": place}}}
+    claim = common | {"resources": {"requests": size}, "volumeName": name}
+    try:
+        for kind, spec in (("PersistentVolume", volume), ("PersistentVolumeClaim", claim)):
+            cluster.apply(NAMESPACE, {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+        persistence = {"enabled": True, "existingClaim": name}
+        workspace.installation.install(gateway__enabled=True, gateway__namespace=workspace.namespace, backgrounds__persistence=persistence)
+        yield lambda *command: on_node("sh", "-c", f"cd {folder} && {' '.join(command)}")
+    finally:
+        workspace.installation.install()
+        cluster.kubectl("delete", "--namespace", NAMESPACE, "--timeout=60s", f"pvc/{name}", timeout_s=70)
+        cluster.kubectl("delete", "--timeout=60s", f"pv/{name}", timeout_s=70)
+        on_node("umount", folder)
+
+
+def test_store_that_is_full_is_told_and_harms_nothing(workspace: Workspace, small_store: Callable[..., None], tmp_path: Path) -> None:
+    workspace.apply(camera("cam", width=1024, height=1024, rate_hz=5))
+    workspace.wait_until_ready("camera/cam")
+    with (
+        gateway_doors(workspace.installation) as doors,
+        kubectl_proxy(workspace.cluster) as proxy,
+        running_prometheus(tmp_path, targets(workspace, proxy), *SOON, interval=INTERVAL) as made,
+    ):
+        pipelines = PipelineClient(doors[8889])
+        kept: list[str] = []
+
+        def fill() -> None:
+            while len(kept) < STORE_MIB:
+                kept.append(pipelines.collect_background("cam", 1))
+
+        with pytest.raises(ValueError, match="cannot be written: No space left on device; nothing was kept"):
+            fill()
+        assert kept
+        spec = {"camera": {"name": "cam"}, "frames": 1}
+        workspace.apply({"apiVersion": API_VERSION, "kind": "Background", "metadata": {"name": "late"}, "spec": spec})
+        workspace.wait_for_condition("background/late", "Ready", "False", "StorageFull")
+        assert pipelines.get_backgrounds("cam") == kept
+        made.wait_until_fired(("CamstreamStoreFilling", ""), timeout_s=WAIT_S)
+        # Somebody moves old ones away, as the guide says.
+        small_store("rm", *(f"backgrounds/{workspace.namespace}/{name}.npy" for name in kept[:-1]))
+        made.wait_until_cleared(WAIT_S)
+        assert pipelines.collect_background("cam", 1) > kept[-1]
 
 
 def test_objects_of_prometheus_operator_are_installed_and_removed_with_the_chart(workspace: Workspace) -> None:

@@ -431,7 +431,9 @@ def test_uploaded_script_becomes_the_function_of_an_instance_and_is_loaded_anew_
 
 def test_instance_that_aborts_on_an_error_ends_and_says_how(clients: Clients) -> None:
     pipe = clients.pipe
-    pipe.set_user_script("broken.py", "def process_image(*_):\n    raise ValueError('no beam')\n")
+    # Not at the first frame: then it would be a matter of luck whether it is told as made or as ended.
+    script = "n = 0\ndef process_image(*_):\n    global n\n    n += 1\n    if n > 20:\n        raise ValueError('no beam')\n    return {}\n"
+    pipe.set_user_script("broken.py", script)
     pipe.create_instance_from_config(CONFIG | {"function": "broken", "abort_on_error": True}, "aborts")
     pipe.wait_instance_completed("aborts", timeout=40)
     assert pipe.get_instance_exit_code("aborts") == 1

@@ -168,6 +168,8 @@ class Service:
             status = held.thing.status
             if asked is not None and (asked_at(held.thing) or asked) < asked:
                 return None  # what was told before it was asked for
+            if status.phase is Phase.COMPLETED and is_instance(held.thing):
+                return held  # it was opened, and has ended as it was asked to
             if status.phase in (Phase.FAILED, Phase.COMPLETED):
                 raise CamstreamError(f"{key}: instance terminated. {_why(held.thing)}")
             return held if is_true(status, ConditionType.ACTIVE) else None
