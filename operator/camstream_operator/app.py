@@ -185,6 +185,7 @@ class Leader:
         # Before kopf has ended, which takes a while: nothing is written any more.
         await self._elector.release()
         await asyncio.wait(tasks, timeout=ENDING_S)
+        asyncio.get_running_loop().set_exception_handler(_told_at_the_end)
 
     async def _keep_lease(self) -> None:
         try:
@@ -272,6 +273,11 @@ class Leader:
         finally:
             self._metrics.reconciles.labels(key.kind, result).inc()
             self._metrics.reconcile_duration.labels(key.kind).observe(time.monotonic() - started)
+
+
+def _told_at_the_end(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Watches of kopf are generators that cannot be closed amid a request; when all ends anyway, that is no error."""
+    log.debug("while ending: %s: %s", context.get("message"), context.get("exception"))
 
 
 def _stop_on_signals(stopping: asyncio.Event) -> None:
