@@ -115,10 +115,13 @@ class Backgrounds:
         return f"{camera}_{max([now.replace(tzinfo=None), *earliest]).strftime(STAMP)}"
 
     def _write(self, name: str, pixels: Image) -> None:
+        content = io.BytesIO()
+        np.save(content, pixels, allow_pickle=False)
         descriptor, fresh = tempfile.mkstemp(prefix=".new-", suffix=SUFFIX + "~", dir=self._folder)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                np.save(file, pixels, allow_pickle=False)
+                # Not by numpy: it does not tell that there is no room, only that too little was written.
+                file.write(content.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
             # Fails where there is a file of that name, which a rename would replace.

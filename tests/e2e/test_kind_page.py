@@ -41,8 +41,8 @@ def test_page_starts_changes_and_leaves_a_pipeline(workspace: Workspace, gateway
         await applied(tab)
         assert await elsewhere(threshold) == 7
         # Somebody else is faster.
-        await elsewhere(partial(workspace.edit, "pipeline/fit", processing={"threshold": 8}))
         await enter(tab, "processing.threshold", 9)
+        await elsewhere(partial(workspace.edit, "pipeline/fit", processing={"threshold": 8}))
         await apply(tab)
         await tab.wait("both are shown", "return !view.setup.conflict.hidden")
         assert await elsewhere(threshold) == 8

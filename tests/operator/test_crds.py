@@ -58,6 +58,7 @@ ACCEPTED: dict[str, tuple[str, dict[str, Any]]] = {
     "smallest camera": ("Camera", CAMERA),
     "smallest pipeline": ("Pipeline", PIPELINE),
     "smallest background": ("Background", BACKGROUND),
+    "record of a background": ("Background", {"stored": "SARES20-CAMS142-M5_20261121_120000_000000"}),
     "epics by prefix": ("Camera", {"source": {"epics": {"prefix": "GUN-CAM-01"}}}),
     "epics by three PVs": ("Camera", {"source": {"epics": {"image": "A:I", "width": "A:W", "height": "A:H"}}}),
     "external name with upper case": ("Camera", {**CAMERA, "externalName": "SARES20-CAMS142-M5"}),
@@ -223,6 +224,14 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "too many aliases": ("Camera", {**CAMERA, "aliases": [str(n) for n in range(33)]}, NO_RULE, "must have at most 32 items"),
     "address without a port": ("Pipeline", {"input": {"address": "tcp://host"}}, NO_RULE, "spec.input.address in body should match"),
     "negative pulse id": ("Pipeline", {**PIPELINE, "selection": {"pulseIds": {"first": -1}}}, NO_RULE, "greater than or equal to 0"),
+    "background of nothing": ("Background", {}, "set exactly one of camera, stored; found none", "spec"),
+    "background of a camera and of a file": (
+        "Background",
+        {**BACKGROUND, "stored": "GUN_20261121_120000_000000"},
+        "set exactly one of camera, stored; found camera stored",
+        "spec",
+    ),
+    "record of a path": ("Background", {"stored": "../x"}, NO_RULE, "should match"),
     "too many frames": ("Background", {**BACKGROUND, "frames": 100_001}, NO_RULE, "less than or equal to 100000"),
 }
 
