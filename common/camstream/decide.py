@@ -256,6 +256,8 @@ def _background_loaded(
     if asleep or report is None:
         return Finding(UNKNOWN, asleep.reason if asleep else "NotRunning")
     used = report.background
+    if isinstance(config, WorkerConfig) and config.digest() not in (report.config.applied_hash, report.config.rejected_hash):
+        return Finding(FALSE, "Outdated", "the worker has not taken over yet what it is to use")
     if used is None:
         return Finding(FALSE, "NotLoaded", report.last_error or "the worker does not use the background; see its log")
     if isinstance(config, WorkerConfig) and config.background is not None and used.sha256 != config.background.sha256:

@@ -20,6 +20,7 @@ from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE
 from camstream.resolve import Addresses, camera_name, resolve
 from camstream.spec.base import problems
 from camstream.spec.key import Key
+from camstream.spec.legacy.values import object_name
 from camstream.spec.objects import KINDS, Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.status import CameraStatus, ConditionType, Phase, PipelineStatus
@@ -87,6 +88,7 @@ class Reconciler:
         except ValidationError as error:
             await self._tell_invalid(key, raw, error)
             return None
+        await self._learn_of_background(key, thing)
         config = self._config(key, thing)
         paused = thing.metadata.annotations.get(PAUSE) == "true"
         idle = self._idle(key, thing)
@@ -157,6 +159,17 @@ class Reconciler:
             return error
         except ValidationError as error:
             return SpecError(f"{key} reads an object that is not valid itself: {problems(error)[0]}; see its status")
+
+    async def _learn_of_background(self, key: Key, thing: Camera | Pipeline) -> None:
+        """Ask for a background that the watch has not shown: who collects one and uses it at once is faster."""
+        wanted = wanted_background(thing)
+        if wanted is None or wanted.name is None or self._settings.backgrounds_url is None:
+            return
+        if self._store.background(key.namespace, wanted.name, None) is None:
+            # Under the name that the gateway gives to the record of a file.
+            with suppress(ApiError):
+                path = RESOURCES["Background"].path(key.namespace, object_name(wanted.name))
+                self._store.put("Background", await self._api.get(path))
 
     def _background(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
         wanted = wanted_background(thing)

@@ -119,7 +119,7 @@ def test_rights_of_the_chart_are_what_a_whole_life_takes(
     cluster.server.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/camstream-operator")
     cluster.server.request("DELETE", f"/api/v1/namespaces/{NAMESPACE}/configmaps/{CANARY}")
     begin = (folder / "audit.log").stat().st_size
-    settings: dict[str, Any] = {} if everywhere else {"namespaces": [namespace]}
+    settings: dict[str, Any] = {"backgroundsUrl": "http://gateway:8080/backgrounds"} | ({} if everywhere else {"namespaces": [namespace]})
     with running_operator(tmp_path, cluster.server.kubeconfig_of(ACCOUNT), home=NAMESPACE, **settings) as operator:
         _live(cluster, operator, namespace)
     used, forbidden = used_rights(folder, begin)
@@ -143,7 +143,8 @@ def _live(cluster: Cluster, operator: Operator, namespace: str) -> None:
     for kind, spec in (("Camera", SIMULATION), ("Pipeline", reads("gun"))):
         cluster.create(kind, namespace, "of-one-client", spec | lifecycle, metadata={"annotations": {WAKE: NOBODY}})
         wait_for("idle stream is deleted", lambda: cluster.find(kind, namespace, "of-one-client") is None)  # noqa: B023
-    cluster.create("Pipeline", namespace, "fit", reads("gun"))
+    # It asks for a background that no watch has shown.
+    cluster.create("Pipeline", namespace, "fit", reads("gun", processing={"background": {"name": "nobody"}}))
     cluster.wait_for_reason("Pipeline", namespace, "fit", "Accepted", "CameraNotFound")
     camera = cluster.create("Camera", namespace, "gun", SIMULATION)
     cluster.wait_until_deployed("Pipeline", namespace, "fit")

@@ -113,7 +113,7 @@ backgroundsUrl: http://{{ include "camstream.gatewayName" . }}.{{ .Release.Names
   verbs: [list, watch, delete]
 - apiGroups: [camstream.dev]
   resources: [backgrounds]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [camstream.dev]
   resources: [cameras/status, pipelines/status]
   verbs: [patch]

@@ -252,6 +252,13 @@ def test_background_loaded_says_what_happened_to_the_background(
     assert status.background == used
 
 
+def test_background_is_not_told_to_be_missing_before_the_worker_has_heard_of_it() -> None:
+    pipeline = make_pipeline(processing={"background": {}})
+    config = config_of(pipeline, STORED)
+    status = decide(pipeline, config, Seen(report=report_of(config_of(pipeline))))
+    assert facts(status)["BackgroundLoaded"] == ("False", "Outdated")
+
+
 def test_no_condition_about_a_background_that_nobody_asked_for() -> None:
     assert "BackgroundLoaded" not in facts(decide(CAMERA, CONFIG, Seen(report=REPORT)))
 
