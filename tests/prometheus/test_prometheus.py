@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -99,6 +100,12 @@ def write_objects(folder: Path, source: str, processing: Mapping[str, object]) -
     )
 
 
+def targets(run: LocalRun, operator: Operator) -> list[dict[str, Any]]:
+    """Everything that runs now."""
+    workers = [worker_target(urlsplit(str(view.http_address)).netloc, view.kind, name) for name, view in run.views().items()]
+    return [*workers, other_target(f"127.0.0.1:{operator.port}", "operator"), other_target(urlsplit(run.page()).netloc, "gateway")]
+
+
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("installation")
@@ -121,9 +128,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         stack.callback(receiving.stop)
         for name in run.views():
             run.wait(name, "running", lambda view: view.phase == "Running", 60)
-        targets = [worker_target(urlsplit(str(view.http_address)).netloc, view.kind, name) for name, view in run.views().items()]
-        targets += [other_target(f"127.0.0.1:{operator.port}", "operator"), other_target(urlsplit(run.page()).netloc, "gateway")]
-        prometheus = stack.enter_context(running_prometheus(folder / "prometheus", targets, *SOON))
+        prometheus = stack.enter_context(running_prometheus(folder / "prometheus", targets(run, operator), *SOON))
         made = Installation(folder, run, source, receiving, cluster, operator, prometheus)
         try:
             yield made
@@ -229,6 +234,32 @@ def test_configuration_that_is_refused_and_frames_that_fail_are_told(installatio
     installation.process(background={"name": ODD_BACKGROUND})
     prometheus.wait_until_fired(("CamstreamFramesFailed", "pipe"), ("CamstreamStreamStalled", "pipe"))
     installation.process()
+    prometheus.wait_until_cleared()
+
+
+def test_pipeline_that_is_too_slow_for_its_input_is_told(installation: Installation) -> None:
+    prometheus, file = installation.prometheus, installation.folder / "objects" / "slow.yaml"
+    script = {"source": "import time\ndef process_image(image, *_):\n    time.sleep(0.5)\n    return {}\n"}
+    write(file, manifest("Pipeline", "slow", {"input": {"camera": {"name": "cam"}}, "script": script}))
+    try:
+        installation.run.wait("slow", "running", lambda view: view.phase == "Running", 60)
+        prometheus.scrape(targets(installation.run, installation.operator))
+        prometheus.wait_until_fired(("CamstreamFramesLost", "slow"))
+    finally:
+        file.unlink()
+    wait_for("it is gone", lambda: "slow" not in installation.run.views(), 30)
+    prometheus.scrape(targets(installation.run, installation.operator))
+    prometheus.wait_until_cleared()
+
+
+def test_somebody_who_changes_what_is_the_operators_is_told(installation: Installation) -> None:
+    prometheus, edits = installation.prometheus, itertools.count(2)
+
+    def fired() -> bool:
+        installation.cluster.edit("Deployment", "default", "cam-remote", {"spec": {"replicas": next(edits)}})
+        return ("CamstreamOperatorOverruled", "") in prometheus.firing()
+
+    wait_for("CamstreamOperatorOverruled fires", fired, 60, 0.5)
     prometheus.wait_until_cleared()
 
 
