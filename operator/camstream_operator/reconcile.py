@@ -172,19 +172,23 @@ class Reconciler:
                 self._store.put("Background", await self._api.get(path))
 
     def _background(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
-        wanted = wanted_background(thing)
-        if wanted is None or self._settings.backgrounds_url is None:
+        wanted, place = wanted_background(thing), self._settings.backgrounds_url
+        if wanted is None:
             return None
         found = self._used(key, thing)
+        if found is not None and place is None:
+            return found  # there is no gateway any more: its worker has it
         if found is None or wanted.name not in (None, found.name):
-            found = self._store.background(key.namespace, wanted.name, camera_name(thing, self._store.objects))
-        if found is None:
+            there = self._store.background(key.namespace, wanted.name, camera_name(thing, self._store.objects))
+        else:
+            there = Stored(found.name, found.sha256)
+        if there is None or place is None:
             return None
         # A worker has no token: who knows the hash may have the file.
-        url = f"{self._settings.backgrounds_url}/{quote(key.namespace)}/{quote(found.name)}?sha256={found.sha256}"
-        return StoredBackground(name=found.name, url=url, sha256=found.sha256)
+        url = f"{place}/{quote(key.namespace)}/{quote(there.name)}?sha256={there.sha256}"
+        return StoredBackground(name=there.name, url=url, sha256=there.sha256)
 
-    def _used(self, key: Key, thing: Camera | Pipeline) -> Stored | None:
+    def _used(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
         """What its worker subtracts already: a newer one is used when the spec changes, and not amid a measurement."""
         written = self._store.find("ConfigMap", key.namespace, child_name(key))
         if written is None:
@@ -193,7 +197,7 @@ class Reconciler:
             config = WorkerConfig.model_validate_json(written["data"][CONFIG_FILE])
         except (ValidationError, KeyError, TypeError):
             return None  # somebody has damaged it, or an older version wrote it
-        return Stored(config.background.name, config.background.sha256) if config.background and config.spec == thing.spec else None
+        return config.background if config.spec == thing.spec else None
 
     # ------------------------------------------------------------------ children
 

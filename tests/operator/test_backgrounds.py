@@ -114,6 +114,12 @@ def test_collected_background_reaches_the_worker_that_subtracts_it(cluster: Clus
             # An edit takes the latest.
             cluster.edit("Pipeline", "collect", "latest", {"spec": {"processing": {"threshold": 3}}})
             wait_for("the newer one", lambda: (used_by(cluster, "collect", "cpl-latest") or {})["name"] == newer)
+        # Somebody takes the gateway out of the chart: what is in use stays.
+        before = used_by(cluster, "collect", "cpl-latest")
+        with running_operator(tmp_path, cluster.server.kubeconfig, namespaces=["collect"]) as operator:
+            cluster.edit("Camera", "collect", "cam", {"spec": {"groups": ["again"]}})
+            wait_for("all are looked after", lambda: operator.metric("reconcile_total", kind="Pipeline", result="success") >= 2)
+            assert used_by(cluster, "collect", "cpl-latest") == before
         config = camera(simulation(64, 48, pattern="StaticBeam"), name="corrected", background_spec={}) | {"background": told}
         with worker(tmp_path, config, {"TMPDIR": str(tmp_path)}) as process, reader(process.address) as found:
             assert not np.any(found.message().values["image"])
