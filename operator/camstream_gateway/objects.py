@@ -1,4 +1,4 @@
-"""What streams there are. Local mode reads them from a file; a cluster's form will watch the API server behind the same interface."""
+"""What streams there are. Local mode reads them from a file; a cluster's form, `mirrored_objects`, has them from the mirror."""
 
 import asyncio
 import time
