@@ -84,10 +84,14 @@ class Mirror:
         await asyncio.wait_for(self._synced.wait(), timeout_s)
 
     def cameras(self) -> list[Camera]:
-        return [held.thing for held in self._held.values() if isinstance(held.thing, Camera)]
+        """Those of the namespace of clients first: by a name that another namespace has as well they mean their own."""
+        found = [held.thing for held in self._held.values() if isinstance(held.thing, Camera)]
+        return sorted(found, key=lambda thing: thing.metadata.namespace != self.store.home)
 
     def pipelines(self) -> list[Pipeline]:
-        return [held.thing for held in self._held.values() if isinstance(held.thing, Pipeline)]
+        """In the same order."""
+        found = [held.thing for held in self._held.values() if isinstance(held.thing, Pipeline)]
+        return sorted(found, key=lambda thing: thing.metadata.namespace != self.store.home)
 
     def all(self) -> Iterable[Held]:
         return list(self._held.values())

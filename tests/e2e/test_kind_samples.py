@@ -21,6 +21,8 @@ OTHERWISE = {
     "pipeline/pause": ("Waiting", "paused: selection.pause drops every frame"),
     "pipeline/spectrum": ("Waiting", "configs/samples/scripts/spectrum.py cannot be read"),
     "pipeline/merged-with-stream": ("Waiting", "tcp://127.0.0.1:5599, which is to be merged"),
+    "camera/on-demand-camera": ("Idle", "nobody reads it"),
+    "pipeline/on-demand": ("Idle", "nobody reads it"),
     "pipeline/file": ("Completed", "all 100 records have been sent"),
     "pipeline/background-latest": ("Waiting", "collect one, or remove"),
 }

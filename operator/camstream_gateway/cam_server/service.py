@@ -90,7 +90,8 @@ class Service:
 
         :raises Unknown: if there is none
         """
-        cameras = {camera.external_name: camera for camera in self.mirror.cameras()}
+        # The first of a name counts.
+        cameras = {camera.external_name: camera for camera in reversed(self.mirror.cameras())}
         found = cameras.get(name) or cameras.get(aliases(cameras.values()).get(name, ""))
         if found is None:
             raise Unknown(f"Unable to load config. Config '{name}' does not exist.")

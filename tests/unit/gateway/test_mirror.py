@@ -18,6 +18,8 @@ KEY = Key.of(make_camera())
 class Told:
     """A store that tells what the test says, when it says it."""
 
+    home = "default"
+
     def __init__(self) -> None:
         self.events: asyncio.Queue[Seen | Unavailable | None] = asyncio.Queue()
         self.before_answer: list[Seen] = []
