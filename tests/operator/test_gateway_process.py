@@ -143,3 +143,17 @@ def test_own_api_tells_what_the_api_server_refuses(cluster: Cluster, tmp_path: P
             assert (reply.status, reply.code) == (403, "Forbidden")
             assert "looks at the namespaces told only" in reply.message
     assert cluster.find("Camera", "elsewhere", "gun") is not None
+
+
+def test_by_a_name_that_two_namespaces_have_clients_mean_their_own(cluster: Cluster, tmp_path: Path) -> None:
+    for namespace, width in (("twin-a", 100), ("twin-b", 200), ("twin-c", 300)):
+        cluster.make_namespace(namespace)
+        cluster.create("Camera", namespace, "gun", {"externalName": "GUN", "source": {"simulation": {"width": width}}})
+    options = [part for namespace in ("twin-a", "twin-b", "twin-c") for part in ("--namespace", namespace)]
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "twin-b", *options) as doors:
+        cameras = CamClient(doors["cameras"])
+        wait_for("all are seen", lambda: len(cameras.get_cameras()) == 3)
+        assert cameras.get_camera_config("GUN")["size_x"] == 200
+        cameras.set_camera_config("GUN", cameras.get_camera_config("GUN") | {"size_x": 250})
+    widths = [cluster.get("Camera", name, "gun")["spec"]["source"]["simulation"]["width"] for name in ("twin-a", "twin-b", "twin-c")]
+    assert widths == [100, 250, 300]
