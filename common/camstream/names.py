@@ -1,5 +1,6 @@
 """Every public string once: API group, labels, channel names on the wire, ids."""
 
+import hashlib
 import re
 from typing import Final
 
@@ -55,3 +56,22 @@ def is_background_of(camera: str, background: str) -> bool:
     :param camera: external name
     """
     return background.startswith(camera) and COLLECTED.fullmatch(background, len(camera)) is not None
+
+
+LONGEST_NAME: Final = 40
+"""Characters of the name of an object."""
+
+
+def name_of_object(external_name: str) -> str:
+    """Name of the object for an external name: lower case, dashes for what Kubernetes does not allow.
+
+    Two names that differ in nothing else become one. A name that is too long ends in a digest of the whole.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", external_name.lower()).strip("-")
+    return slug if slug and len(slug) <= LONGEST_NAME else digest_name(external_name)
+
+
+def digest_name(external_name: str) -> str:
+    """Name of the object that ends in a digest of the whole: two external names never become one."""
+    slug = re.sub(r"[^a-z0-9]+", "-", external_name.lower()).strip("-")[: LONGEST_NAME - 9].strip("-")
+    return f"{slug}-{hashlib.sha256(external_name.encode()).hexdigest()[:8]}".lstrip("-")

@@ -10,9 +10,9 @@ from typing import Final
 
 from camstream.errors import BackgroundError, CamstreamError
 from camstream.idling import stamp
+from camstream.names import digest_name, name_of_object
 from camstream.spec.background import BackgroundSpec
 from camstream.spec.key import Key
-from camstream.spec.legacy.values import digest_name, object_name
 from camstream.spec.objects import Background, Camera
 from camstream.spec.status import BackgroundStatus, Condition, ConditionStatus, ConditionType, ImageStatus, Phase
 from camstream_gateway.backgrounds import NAMESPACE, Library, pixels_of
@@ -59,7 +59,7 @@ class Collector:
         if any(key.namespace == namespace and known.status.name == name for key, known in self._known.items()):
             return
         spec = BackgroundSpec(stored=name)
-        made = await self._store.create_background(namespace, object_name(name), spec)
+        made = await self._store.create_background(namespace, name_of_object(name), spec)
         if made.spec.stored != name:
             # Another id became the same name.
             made = await self._store.create_background(namespace, digest_name(name), spec)

@@ -16,11 +16,10 @@ from pydantic import ValidationError
 from camstream.decide import FALSE, IDLE, TRUE, Finding, completed, decide_invalid, decide_status, stopped, wanted_background
 from camstream.errors import NameConflict, SpecError
 from camstream.idling import Activity, awake
-from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE
+from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE, name_of_object
 from camstream.resolve import Addresses, camera_name, resolve
 from camstream.spec.base import problems
 from camstream.spec.key import Key
-from camstream.spec.legacy.values import object_name
 from camstream.spec.objects import KINDS, Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.status import CameraStatus, ConditionType, Phase, PipelineStatus
@@ -168,7 +167,7 @@ class Reconciler:
         if self._store.background(key.namespace, wanted.name, None) is None:
             # Under the name that the gateway gives to the record of a file.
             with suppress(ApiError):
-                path = RESOURCES["Background"].path(key.namespace, object_name(wanted.name))
+                path = RESOURCES["Background"].path(key.namespace, name_of_object(wanted.name))
                 self._store.put("Background", await self._api.get(path))
 
     def _background(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:

@@ -7,13 +7,13 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from camstream.errors import SpecError
-from camstream.names import INSTANCE_OF, OTHER_KEYS, READ_ONLY
+from camstream.names import INSTANCE_OF, OTHER_KEYS, READ_ONLY, digest_name
 from camstream.spec.base import problems
 from camstream.spec.camera import CameraSpec
 from camstream.spec.key import Key
 from camstream.spec.legacy.back import NEVER_IDLE_S, camera_config, left_over, pipeline_config
 from camstream.spec.legacy.convert import Converted, Loss, camera_from_cam_server, pipeline_from_cam_server
-from camstream.spec.legacy.values import digest_name, object_name
+from camstream.spec.legacy.values import object_name
 from camstream.spec.objects import Camera, Metadata, Pipeline
 from camstream.spec.output import Lifecycle, LifecycleMode
 from camstream.spec.pipeline import PipelineSpec

@@ -4,16 +4,13 @@ Each reader takes one value, gives what our spec holds instead (None: not set) a
 """
 
 import copy
-import hashlib
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from camstream.names import PICTURE_SUFFIX
+from camstream.names import PICTURE_SUFFIX, name_of_object
 
 Read = Callable[[Any], Any]
-LONGEST_NAME = 40
 
 
 class NotYet(ValueError):  # noqa: N818
@@ -116,15 +113,7 @@ def object_name(external_name: Any) -> str:
 
     Two names that differ in nothing else become one. A name that is too long ends in a digest of the whole.
     """
-    name = text(external_name)
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return slug if slug and len(slug) <= LONGEST_NAME else digest_name(name)
-
-
-def digest_name(external_name: str) -> str:
-    """Name of the object that ends in a digest of the whole: two names of cam_server never become one."""
-    slug = re.sub(r"[^a-z0-9]+", "-", external_name.lower()).strip("-")[: LONGEST_NAME - 9].strip("-")
-    return f"{slug}-{hashlib.sha256(external_name.encode()).hexdigest()[:8]}".lstrip("-")
+    return name_of_object(text(external_name))
 
 
 def _members(value: Any, names: Mapping[str, tuple[str, Read]]) -> dict[str, Any]:
