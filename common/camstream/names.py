@@ -36,6 +36,8 @@ INSTANCE_OF: Final = f"{GROUP}/instance-of"
 """Annotation of a Pipeline that a client made of a saved one: external name of that one."""
 READ_ONLY: Final = f"{GROUP}/read-only"
 """Annotation: while it is ``true``, clients of cam_server's interface share the object, and may not change it."""
+UPLOADED: Final = f"{GROUP}/uploaded-script"
+"""Annotation of a Pipeline whose script.source is the text of a script that clients have uploaded: its name."""
 OTHER_KEYS: Final = f"{GROUP}/cam-server-keys"
 """Annotation: JSON of what a configuration of cam_server says that has no place in a spec."""
 CONNECT_MS: Final = 2000

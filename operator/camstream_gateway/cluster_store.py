@@ -74,7 +74,7 @@ class ClusterStore:
         :param home: where clients of cam_server make objects
         :param namespaces: those to look at; none: all
         """
-        self.home = home
+        self.home, self.sees_files = home, False
         self.namespaces = namespaces
         self._client = client
         # A session of our own: that of the client reads whole answers, and a watch has no end.

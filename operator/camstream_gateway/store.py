@@ -74,6 +74,8 @@ class ObjectStore(Protocol):
 
     home: str
     """Namespace of what clients make whose names know no namespaces."""
+    sees_files: bool
+    """Whether workers see the files of this machine; otherwise a script travels in its pipeline."""
     namespaces: tuple[str, ...]
     """Those that it looks at; none: all."""
 
@@ -131,6 +133,7 @@ class LocalStore:
     """The objects of one ``camstream run``, by the socket in its folder."""
 
     home = "default"
+    sees_files = True
     namespaces: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cam_server_client import CamClient, PipelineClient
 from gateway_processes import running_gateway
 from native_api import NativeApi
@@ -157,3 +158,34 @@ def test_by_a_name_that_two_namespaces_have_clients_mean_their_own(cluster: Clus
         cameras.set_camera_config("GUN", cameras.get_camera_config("GUN") | {"size_x": 250})
     widths = [cluster.get("Camera", name, "gun")["spec"]["source"]["simulation"]["width"] for name in ("twin-a", "twin-b", "twin-c")]
     assert widths == [100, 250, 300]
+
+
+def test_uploaded_script_travels_in_the_pipelines_that_run_it(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.make_namespace("uploads")
+    text = "def process_image(image, *_):\n    return {'peak': image.max()}\n"
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "uploads", "--namespace", "uploads") as doors:
+        cameras, pipelines = CamClient(doors["cameras"]), PipelineClient(doors["pipelines"])
+        cameras.set_camera_config("GUN", {"source": "GUN", "source_type": "simulation"})
+        pipelines.set_user_script("peak.py", text)
+        told = pipelines.save_pipeline_config("fit", {"camera_name": "GUN", "function": "peak", "image_threshold": 3, "limit": 5})
+        assert pipelines.get_pipeline_config("fit")["function"] == "peak.py", told
+
+        def script() -> dict[str, Any]:
+            return dict(cluster.get("Pipeline", "uploads", "fit")["spec"].get("script", {}))
+
+        assert (script()["source"], script()["parameters"], script().get("file")) == (text, {"limit": 5}, None)
+        # A client sends back what it was told, with a change; nothing else changes.
+        pipelines.save_pipeline_config("fit", pipelines.get_pipeline_config("fit") | {"image_threshold": 4})
+        assert (script()["source"], script()["parameters"]) == (text, {"limit": 5})
+        pipelines.set_user_script("peak.py", text.replace("max", "min"))
+        assert script()["source"] == text.replace("max", "min")
+        # What is deleted from the server runs on.
+        pipelines.delete_script("peak.py")
+        pipelines.save_pipeline_config("fit", pipelines.get_pipeline_config("fit") | {"image_threshold": 5})
+        assert script()["source"] == text.replace("max", "min")
+        pipelines.save_pipeline_config("fit", {"camera_name": "GUN"})
+        assert script() == {}
+        assert pipelines.get_pipeline_config("fit")["function"] == "default"
+        pipelines.set_user_script("long.py", "#" * 300_000)
+        with pytest.raises(ValueError, match=r"script 'long\.py' cannot be in a pipeline: source: String should have at most 262144"):
+            pipelines.save_pipeline_config("fit", {"camera_name": "GUN", "function": "long"})

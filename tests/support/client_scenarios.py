@@ -182,7 +182,9 @@ def records_and_ranges_end_an_instance_as_intended(server: Server) -> None:
 
 def exit_code_tells_of_a_script_that_fails(server: Server) -> None:
     script = f"broken_{secrets.token_hex(3)}.py"
-    server.pipe.set_user_script(script, "def process_image(*_):\n    raise ValueError('no beam')\n")
+    # Not at the first frame: then it would be a matter of luck whether it is told as made or as ended.
+    lines = ("n = 0", "def process_image(*_):", "    global n", "    n += 1", "    if n > 20: raise ValueError('no beam')", "    return {}")
+    server.pipe.set_user_script(script, "\n".join(lines))
     try:
         with server.camera() as camera:
             name = f"{camera}_broken"
@@ -407,6 +409,19 @@ def screen_panel_grabs_a_background_and_subtracts_it(server: Server) -> None:
             assert server.read(address)["intensity"] == 0
 
 
+def uploaded_script_runs_and_is_loaded_anew(server: Server) -> None:
+    script, text = f"answer_{secrets.token_hex(3)}.py", "def process_image(*_):\n    return {{'answer': {}}}\n"
+    server.pipe.set_user_script(script, text.format(1))
+    try:
+        with server.camera() as camera, server.instance({"camera_name": camera, "function": script}) as (name, address):
+            assert server.read(address)["answer"] == 1
+            assert server.pipe.get_instance_config(name)["function"] == script
+            server.pipe.set_user_script(script, text.format(2))
+            wait_for("the new text runs", lambda: server.read(address)["answer"] == 2, server.patience_s)
+    finally:
+        server.pipe.delete_script(script)
+
+
 def management_program_looks_edits_and_stops(server: Server) -> None:
     """Its calls go to the proxy's part of the interface."""
     proxy = f"{server.pipeline_url}/api/v1/proxy"
@@ -454,11 +469,10 @@ SCENARIOS: tuple[Callable[[Server], None], ...] = (
     statistics_and_configuration_of_an_instance_are_told,
     screen_panel_opens_changes_and_leaves_a_camera,
     management_program_looks_edits_and_stops,
+    screen_panel_grabs_a_background_and_subtracts_it,
+    uploaded_script_runs_and_is_loaded_anew,
 )
 """For every server."""
 
-WITH_FILES: tuple[Callable[[Server], None], ...] = (
-    exit_code_tells_of_a_script_that_fails,
-    screen_panel_grabs_a_background_and_subtracts_it,
-)
-"""For servers whose workers can read what is uploaded or collected."""
+ON_ONE_MACHINE: tuple[Callable[[Server], None], ...] = (exit_code_tells_of_a_script_that_fails,)
+"""Where a worker that has failed for good is not started again, as a pod is."""

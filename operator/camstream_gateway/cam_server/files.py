@@ -47,7 +47,7 @@ class Files:
         return {"script": content.decode(errors="replace")}
 
     async def put_script(self, request: web.Request) -> Fields:
-        await asyncio.to_thread(self._service.scripts.write, request.match_info["name"], await body(request, MOST_FILE))
+        await self._service.put_script(request.match_info["name"], await body(request, MOST_FILE))
         return {}
 
     async def delete_script(self, request: web.Request) -> Fields:

@@ -30,6 +30,7 @@ from camstream_gateway.cam_server.translation import (
     same_spec,
     woken,
 )
+from camstream_gateway.cam_server.uploaded import with_uploaded
 
 APPLY_S: Final = 5.0
 """Longest wait for a worker to take over an edit."""
@@ -85,6 +86,8 @@ class Instances:
             config = config | {"function": str(script)}
         wanted = wanted._replace(namespace=self._service.mirror.store.home)
         thing = pipeline_object(wanted, config, old, self._service.mirror.cameras(), self._service.mirror.pipelines())
+        if not self._service.mirror.store.sees_files:
+            return with_uploaded(thing, script, old)
         libraries = self._service.scripts.libraries().folder
         found = thing.spec.script
         if script is None or found is None or found.libraries or not libraries.is_dir():

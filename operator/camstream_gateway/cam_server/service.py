@@ -14,10 +14,11 @@ from pydantic import ValidationError
 
 from camstream.errors import CamstreamError
 from camstream.idling import NOBODY, asked_at, stamp
+from camstream.names import UPLOADED
 from camstream.spec.fields import OutputMode
 from camstream.spec.key import Key
 from camstream.spec.legacy.objects import Config, Streaming, Wanted, config_of, is_instance
-from camstream.spec.objects import Camera
+from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import ConditionType, Phase
@@ -33,6 +34,7 @@ from camstream_gateway.cam_server.translation import (
     prefix_of,
     woken,
 )
+from camstream_gateway.cam_server.uploaded import with_text
 from camstream_gateway.frames import Image, NoFrames, take
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.records import Records
@@ -103,7 +105,18 @@ class Service:
         function = found.get("function")
         if isinstance(function, str) and Path(function).parent == self.scripts.folder:
             found["function"] = Path(function).name
-        return found
+        return found | ({"function": name} if (name := thing.metadata.annotations.get(UPLOADED)) else {})
+
+    async def put_script(self, name: str, content: bytes) -> None:
+        """Keep a script. Pipelines that run it take the new text over.
+
+        :raises CamstreamError: if it cannot be kept, or be in the pipelines that run it
+        """
+        file = await asyncio.to_thread(self.scripts.write, name, content)
+        for pipeline in self.mirror.pipelines():
+            if pipeline.metadata.annotations.get(UPLOADED) == name:
+                with contextlib.suppress(NotFound):
+                    await self.mirror.edit(Key.of(pipeline), lambda found: with_text(found, file) if isinstance(found, Pipeline) else found)
 
     async def reports(self, things: Iterable[Streaming]) -> dict[Key, WorkerReport | None]:
         """What workers tell about themselves, all asked at once."""
