@@ -40,6 +40,8 @@ UPLOADED: Final = f"{GROUP}/uploaded-script"
 """Annotation of a Pipeline whose script.source is the text of a script that clients have uploaded: its name."""
 OTHER_KEYS: Final = f"{GROUP}/cam-server-keys"
 """Annotation: JSON of what a configuration of cam_server says that has no place in a spec."""
+MERGE_PATCH: Final = "application/merge-patch+json"
+"""Media type of an edit that names what changes."""
 CONNECT_MS: Final = 2000
 """Longest try to connect to a stream. One that was lost on the way to an address that nobody served yet would be repeated the same way, and
 lost, for minutes."""
@@ -48,6 +50,12 @@ GATHER_PORT: Final = 9998
 """Where a FanIn listens for those that send to it."""
 HTTP_PORT: Final = 8080
 
+DNS_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+"""What Kubernetes takes as the name of a namespace."""
+LONGEST_NAME: Final = 40
+"""Characters of the name of an object: short enough that what is derived from it still fits in the name of a Service."""
+BACKGROUND_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,199}"
+"""Ids of backgrounds are file names everywhere, and stay in their folder."""
 COLLECTED: Final = re.compile(r"_\d{8}_\d{6}_\d{6}")
 """What follows the external name of a camera in the id of a background that was collected from it."""
 
@@ -58,10 +66,6 @@ def is_background_of(camera: str, background: str) -> bool:
     :param camera: external name
     """
     return background.startswith(camera) and COLLECTED.fullmatch(background, len(camera)) is not None
-
-
-LONGEST_NAME: Final = 40
-"""Characters of the name of an object."""
 
 
 def name_of_object(external_name: str) -> str:

@@ -1,5 +1,6 @@
 """Backgrounds as files, ``<id>.npy`` in one folder: written whole, and never overwritten or deleted. The gateway is their one writer."""
 
+import hashlib
 import io
 import os
 import re
@@ -13,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from camstream.errors import BackgroundError
-from camstream.names import is_background_of
+from camstream.names import BACKGROUND_ID, DNS_LABEL, is_background_of
 
 SUFFIX: Final = ".npy"
 
-PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,199}")
-"""Ids that are file names everywhere, and stay in the folder."""
-
-NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+PLAIN: Final = re.compile(BACKGROUND_ID)
+NAMESPACE: Final = re.compile(DNS_LABEL)
 
 STAMP: Final = "%Y%m%d_%H%M%S_%f"
 
@@ -75,6 +74,14 @@ class Backgrounds:
             return self._path(name).read_bytes()
         except OSError as error:
             raise BackgroundError(f"background '{name}' cannot be read: {error.strerror}; look at the store") from error
+
+    def checked(self, name: str) -> tuple[bytes, str]:
+        """The file and its SHA-256.
+
+        :raises BackgroundError: if there is no such background
+        """
+        content = self.content(name)
+        return content, hashlib.sha256(content).hexdigest()
 
     def load(self, name: str) -> Image:
         """Pixels, shape (y, x).
@@ -167,6 +174,10 @@ class Library:
         """
         self.folder, self._by_namespace = folder, by_namespace
         self.announce: Announce = _silently
+
+    def namespaces(self) -> list[str]:
+        """Those that have a folder. Blocks."""
+        return sorted(path.name for path in self.folder.glob("*") if path.is_dir() and NAMESPACE.fullmatch(path.name))
 
     def of(self, namespace: str) -> Backgrounds:
         """:raises BackgroundError: if there cannot be such a namespace"""

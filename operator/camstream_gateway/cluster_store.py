@@ -12,7 +12,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import ValidationError
 
-from camstream.names import API_VERSION, HTTP_PORT
+from camstream.names import API_VERSION, HTTP_PORT, MERGE_PATCH
 from camstream.spec.background import BackgroundSpec
 from camstream.spec.base import problems
 from camstream.spec.key import Key
@@ -31,10 +31,9 @@ from camstream_gateway.store import (
     Unavailable,
 )
 
-STREAMING: Final[tuple[type[Camera] | type[Pipeline], ...]] = (Camera, Pipeline)
+STREAMING: Final[dict[str, type[Camera] | type[Pipeline]]] = {"Camera": Camera, "Pipeline": Pipeline}
 
 JSON: Final = "application/json"
-MERGE: Final = "application/merge-patch+json"
 
 PAGE: Final = 500
 WATCH_S: Final = 290
@@ -183,7 +182,7 @@ class ClusterStore:
             return (await answer.text()).splitlines() if answer.status == 200 else []
 
     async def watch(self) -> AsyncIterator[Seen | None]:
-        async for change in self._changes(STREAMING):
+        async for change in self._changes(STREAMING.values()):
             if change is None:
                 yield None
             elif seen := _seen(change):
@@ -223,7 +222,7 @@ class ClusterStore:
         :raises Unavailable: if the API server cannot be reached
         """
         told = {"metadata": {"uid": thing.metadata.uid}, "status": status.model_dump(mode="json", by_alias=True, exclude_none=True)}
-        code, found = await self._ask("PATCH", _path("Background", thing.metadata.namespace, thing.name) + "/status", told, MERGE)
+        code, found = await self._ask("PATCH", _path("Background", thing.metadata.namespace, thing.name) + "/status", told, MERGE_PATCH)
         if code >= 300 and code not in (NOT_FOUND, CONFLICT):
             raise _refusal(code, found)
         return code < 300
@@ -328,9 +327,8 @@ def _stored(thing: Streaming, status: int, told: Body, *others: int) -> Streamin
 
 def _valid(found: Body) -> Streaming:
     """:raises Refused: if this version cannot read what is stored"""
-    kind = next(known for known in STREAMING if known.__name__ == found["kind"])
     try:
-        return kind.model_validate(found)
+        return STREAMING[found["kind"]].model_validate(found)
     except ValidationError as error:
         name = f"{found['kind'].lower()}/{found['metadata']['name']}"
         raise Refused(f"{name} is stored in a form that is not valid here: {'; '.join(problems(error))}; correct it by kubectl") from error
@@ -352,8 +350,7 @@ def _seen(change: Change) -> Seen | None:
     """News of a camera or pipeline; None of one that this version cannot read."""
     if change.deleted:
         return Seen(change.key, None)
-    kind = next(known for known in STREAMING if known.__name__ == change.key.kind)
-    thing = _readable(kind, change.document)
+    thing = _readable(STREAMING[change.key.kind], change.document)
     return Seen(change.key, Held(thing, _http(thing))) if thing else None
 
 

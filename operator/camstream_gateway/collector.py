@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import hashlib
 import logging
 from datetime import UTC, datetime
 from typing import Final
@@ -15,7 +14,7 @@ from camstream.spec.background import BackgroundSpec
 from camstream.spec.key import Key
 from camstream.spec.objects import Background, Camera
 from camstream.spec.status import BackgroundStatus, Condition, ConditionStatus, ConditionType, ImageStatus, Phase
-from camstream_gateway.backgrounds import NAMESPACE, Library, pixels_of
+from camstream_gateway.backgrounds import Library, pixels_of
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.cluster_store import ClusterStore
 from camstream_gateway.frames import NoFrames
@@ -104,8 +103,7 @@ class Collector:
 
     async def _record_all(self) -> None:
         """Make the records that are missing: of a store that was there before, or whose objects were deleted."""
-        folders = await asyncio.to_thread(lambda: sorted(path.name for path in self._library.folder.glob("*") if path.is_dir()))
-        for namespace in filter(NAMESPACE.fullmatch, folders):
+        for namespace in await asyncio.to_thread(self._library.namespaces):
             for name in await asyncio.to_thread(self._library.of(namespace).all):
                 try:
                     await self.announce(namespace, name)
@@ -179,7 +177,7 @@ class Collector:
         """The status of one that is stored. Blocks."""
         backgrounds = self._library.of(thing.metadata.namespace)
         try:
-            content = backgrounds.content(name)
+            content, sha256 = backgrounds.checked(name)
             pixels = pixels_of(name, content)
         except BackgroundError as error:
             return _status(thing, Phase.FAILED, "NotFound", str(error))
@@ -190,7 +188,7 @@ class Collector:
             "Stored",
             f"{width}x{height} pixels",
             name=name,
-            sha256=hashlib.sha256(content).hexdigest(),
+            sha256=sha256,
             image=ImageStatus(width=width, height=height, pixel_type=pixels.dtype.name),
             frames=thing.spec.frames if thing.spec.camera else None,
             collected_at=stamp(datetime.fromtimestamp(backgrounds.written_at(name), UTC)),

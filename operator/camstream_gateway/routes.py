@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import hmac
 import time
 from collections.abc import Awaitable, Callable
@@ -139,10 +138,9 @@ class Gateway:
         """The file of a background, for workers. They have no token: they know its hash."""
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         try:
-            content = await asyncio.to_thread(self._library.of(namespace).content, name)
+            content, found = await asyncio.to_thread(self._library.of(namespace).checked, name)
         except BackgroundError as error:
             raise web.HTTPNotFound(text=f"{error}\n") from error
-        found = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
         if not hmac.compare_digest(found, request.query.get("sha256", "")):
             raise web.HTTPNotFound(text=f"background {name!r} has another sha256 than the one that is asked for\n")
         return web.Response(body=content, content_type="application/octet-stream", headers={"Cache-Control": "no-store"})

@@ -87,8 +87,7 @@ class Reconciler:
         except ValidationError as error:
             await self._tell_invalid(key, raw, error)
             return None
-        await self._learn_of_background(key, thing)
-        config = self._config(key, thing)
+        config = await self._config(key, thing)
         paused = thing.metadata.annotations.get(PAUSE) == "true"
         idle = self._idle(key, thing)
         if idle and thing.spec.lifecycle.delete_when_idle and not paused:
@@ -143,7 +142,7 @@ class Reconciler:
             if error.status != 404:
                 raise
 
-    def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
+    async def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
         first = self._store.first_of_name(key)
         if first != key:
             return NameConflict(
@@ -152,40 +151,41 @@ class Reconciler:
             )
         try:
             addresses = Addresses(stream=lambda other: stream_address(self._store.objects[other]), gather=gather_address)
-            background = self._background(key, thing)
+            background = await self._background(key, thing)
             return resolve(thing, self._store.objects, place_of(thing, self._settings), addresses, background)
         except SpecError as error:
             return error
         except ValidationError as error:
             return SpecError(f"{key} reads an object that is not valid itself: {problems(error)[0]}; see its status")
 
-    async def _learn_of_background(self, key: Key, thing: Camera | Pipeline) -> None:
-        """Ask for a background that the watch has not shown: who collects one and uses it at once is faster."""
-        wanted = wanted_background(thing)
-        if wanted is None or wanted.name is None or self._settings.backgrounds_url is None:
-            return
-        if self._store.background(key.namespace, wanted.name, None) is None:
-            # Under the name that the gateway gives to the record of a file.
-            with suppress(ApiError):
-                path = RESOURCES["Background"].path(key.namespace, name_of_object(wanted.name))
-                self._store.put("Background", await self._api.get(path))
-
-    def _background(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
+    async def _background(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
         wanted, place = wanted_background(thing), self._settings.backgrounds_url
         if wanted is None:
             return None
         found = self._used(key, thing)
-        if found is not None and place is None:
+        if place is None:
             return found  # there is no gateway any more: its worker has it
-        if found is None or wanted.name not in (None, found.name):
-            there = self._store.background(key.namespace, wanted.name, camera_name(thing, self._store.objects))
-        else:
+        there: Stored | None
+        if found is not None and wanted.name in (None, found.name):
             there = Stored(found.name, found.sha256)
-        if there is None or place is None:
+        else:
+            there = self._store.background(key.namespace, wanted.name, camera_name(thing, self._store.objects))
+            if there is None and wanted.name is not None:
+                there = await self._unseen_background(key.namespace, wanted.name)
+        if there is None:
             return None
         # A worker has no token: who knows the hash may have the file.
         url = f"{place}/{quote(key.namespace)}/{quote(there.name)}?sha256={there.sha256}"
         return StoredBackground(name=there.name, url=url, sha256=there.sha256)
+
+    async def _unseen_background(self, namespace: str, name: str) -> Stored | None:
+        """Ask for a background that the watch has not shown: who collects one and uses it at once is faster."""
+        try:
+            # Under the name that the gateway gives to the record of a file.
+            self._store.put("Background", await self._api.get(RESOURCES["Background"].path(namespace, name_of_object(name))))
+        except ApiError:
+            return None
+        return self._store.background(namespace, name, None)
 
     def _used(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
         """What its worker subtracts already: a newer one is used when the spec changes, and not amid a measurement."""

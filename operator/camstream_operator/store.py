@@ -1,6 +1,6 @@
 """Everything that was last seen of the cluster, small enough for thousands of objects.
 
-Objects are kept as compressed JSON and parsed when they are needed: a parsed one takes forty times the memory.
+Objects are kept as compressed JSON and parsed when they are needed: a parsed one takes many times the memory.
 """
 
 import zlib

@@ -288,6 +288,14 @@ def test_a_background_of_a_store_is_waited_for_and_kept_for_the_next_start(tmp_p
     kept.write_bytes(b"x")
     with worker(tmp_path, config, environment) as w:
         w.wait_for_status("it says so", lambda s: "cannot be fetched" in s["message"])
+        # What comes when the store is back is not what was meant.
+        (files / "b.npy").write_bytes(b"x")
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+            try:
+                status = w.wait_for_status("it says so", lambda s: s["config"]["rejectedReason"])
+            finally:
+                server.terminate()
+        assert "b.npy has SHA-256" in status["config"]["rejectedReason"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "changed", "truncated", "pickle", "text"])

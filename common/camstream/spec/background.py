@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from camstream.names import BACKGROUND_ID
 from camstream.spec.base import IMMUTABLE, Rule, Spec, exactly_one
 from camstream.spec.fields import Positive
 from camstream.spec.output import Reference
@@ -16,7 +17,7 @@ class BackgroundSpec(Spec):
 
     camera: Annotated[Reference | None, IMMUTABLE] = None
     """Collect one: the camera whose frames are averaged."""
-    stored: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:+-]*$", max_length=200), IMMUTABLE] = None
+    stored: Annotated[str | None, Field(pattern=f"^{BACKGROUND_ID}$", max_length=200), IMMUTABLE] = None
     """The record of one that is in the store already: its id. The gateway makes these, for what clients collect and upload."""
     frames: Annotated[Positive, Field(le=100_000), IMMUTABLE] = 10
     """How many frames to average."""

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
+from camstream.names import DNS_LABEL, LONGEST_NAME
+
 
 def form(words: str) -> dict[str, JsonValue]:
     """Say in words what a pattern asks for: people read this where a value does not match."""
@@ -14,18 +16,18 @@ def form(words: str) -> dict[str, JsonValue]:
 ObjectName = Annotated[
     str,
     Field(
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        pattern=f"^{DNS_LABEL}$",
         min_length=1,
-        max_length=40,
+        max_length=LONGEST_NAME,
         json_schema_extra=form("lower-case letters, digits and, between them, dashes"),
     ),
 ]
-"""Name of an object: short enough that what is derived from it still fits in a Kubernetes Service name."""
+"""Name of an object."""
 
 Namespace = Annotated[
     str,
     Field(
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        pattern=f"^{DNS_LABEL}$",
         min_length=1,
         max_length=63,
         json_schema_extra=form("lower-case letters, digits and, between them, dashes"),

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from camstream.names import MERGE_PATCH
 from camstream.spec.base import Spec
 from camstream.spec.key import Key
 from camstream.spec.objects import Background, Camera
@@ -16,7 +17,6 @@ from camstream_gateway.native.openapi import Operation, document, operations
 from camstream_gateway.native.replies import ReadOnlyServer, document_of, json_reply, object_reply
 from camstream_gateway.native.requests import (
     JSON,
-    MERGE_PATCH,
     Kind,
     content,
     key_of,

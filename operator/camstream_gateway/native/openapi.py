@@ -9,11 +9,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from camstream import __version__
+from camstream.names import MERGE_PATCH
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.schema import plain
 from camstream_gateway.native.forms import BackgroundList, CameraList, Collected, Collection, ErrorReply, PipelineList
 from camstream_gateway.native.replies import DOCUMENT
-from camstream_gateway.native.requests import JSON, MERGE_PATCH, Kind
+from camstream_gateway.native.requests import JSON, Kind
 
 LISTS: Final[dict[Kind, type[BaseModel]]] = {Camera: CameraList, Pipeline: PipelineList}
 KINDS: Final[tuple[Kind, ...]] = (Camera, Pipeline)

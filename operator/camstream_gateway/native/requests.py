@@ -17,7 +17,6 @@ from camstream_gateway.cam_server.translation import is_marked_read_only
 from camstream_gateway.store import Changed, NotFound, Streaming
 
 JSON: Final = "application/json"
-MERGE_PATCH: Final = "application/merge-patch+json"
 
 METADATA: Final[tuple[str, ...]] = ("labels", "annotations")
 """What may be edited of an object's metadata."""

@@ -12,7 +12,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from pydantic_core import from_json
 
-from camstream.names import GROUP, MANAGED_BY, OPERATOR, VERSION
+from camstream.names import GROUP, MANAGED_BY, MERGE_PATCH, OPERATOR, VERSION
 
 REQUEST_S: Final = 30.0
 """[s] Longest time for one request."""
@@ -159,7 +159,7 @@ class Api:
 
     async def merge(self, path: str, body: Body) -> Body:
         """Change some fields, whoever set them before."""
-        return await self._request("PATCH", path, body=body, content_type="application/merge-patch+json")
+        return await self._request("PATCH", path, body=body, content_type=MERGE_PATCH)
 
     async def apply(self, path: str, body: Body) -> Body:
         """Server-side apply; takes fields over from others."""

@@ -33,7 +33,7 @@ def load_background(stored: StoredBackground) -> npt.NDArray[Any]:
     :raises StoreUnavailable: if it cannot be had now; it may be later
     :raises BackgroundError: if it is not the one that was meant, or holds no image
     """
-    content = _read(stored, stored.path) if stored.path is not None else _get(stored)
+    content = _read(stored, stored.path) if stored.path is not None else _get(stored, str(stored.url))
     try:
         pixels: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
@@ -51,14 +51,14 @@ def _read(stored: StoredBackground, path: str) -> bytes:
     return _checked(stored, content, path)
 
 
-def _get(stored: StoredBackground) -> bytes:
+def _get(stored: StoredBackground, url: str) -> bytes:
     folder = Path(tempfile.gettempdir()) / CACHE
     kept = folder / f"{stored.sha256}.npy"
     try:
         return _checked(stored, kept.read_bytes(), str(kept))
     except (OSError, BackgroundError):
         pass  # it was never here, or is damaged
-    content = _fetch(stored, stored.url or "")
+    content = _fetch(stored, url)
     try:
         _keep(kept, content)
     except OSError as error:

@@ -302,8 +302,9 @@ class Reloader:
         except CamstreamError as error:
             if isinstance(error, StoreUnavailable):
                 self._again_at = time.monotonic() + AGAIN_S
-            if not again or digest != self.report.applied_hash:
-                self._reject(digest, error)
+                if digest == self.report.applied_hash and not edited:
+                    return  # it runs without its background, and the report of its job says so
+            self._reject(digest, error)
         else:
             log.info("configuration %s applied", digest)
             self.report = ConfigReport(applied_hash=digest, applied_at=time.time())

@@ -109,10 +109,7 @@ stream_mode = choice({"sub": "Sub", "pull": "Pull"})
 
 
 def object_name(external_name: Any) -> str:
-    """Name of the object for a name of cam_server: lower case, dashes for what Kubernetes does not allow.
-
-    Two names that differ in nothing else become one. A name that is too long ends in a digest of the whole.
-    """
+    """Name of the object for a name of cam_server."""
     return name_of_object(text(external_name))
 
 
