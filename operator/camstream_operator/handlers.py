@@ -77,8 +77,8 @@ def watch_settings() -> kopf.OperatorSettings:
     found.watching.chunk_size = 100
     found.networking.request_timeout = 30
     found.persistence.diffbase_storage = NoDifferences()
-    # One task per object that has news: with the default of 5 s thousands of them pile up at the start.
-    found.queueing.idle_timeout = 0.2
+    # One task per object that has news, which holds it for so long: with the default of 5 s thousands of them pile up at the start.
+    found.queueing.idle_timeout = 0.05
     for resource in RESOURCES.values():
         if resource.selector:
             # The form "apps/deployments" would silently match nothing.

@@ -18,7 +18,8 @@ REQUEST_S: Final = 30.0
 """[s] Longest time for one request."""
 
 CONNECTIONS: Final = 64
-PAGE: Final = 500
+PAGE: Final = 100
+"""Objects of one answer. All kinds are listed at the start: with 500 that was the most memory that the operator ever had."""
 
 Body = dict[str, Any]
 
