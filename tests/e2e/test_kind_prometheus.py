@@ -4,6 +4,8 @@ It runs beside the tests and reaches pods through the API server, as `kubectl pr
 told to it by a file.
 """
 
+import itertools
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -171,6 +173,50 @@ def test_worker_that_dies_again_and_again_is_told(prometheus: tuple[Prometheus, 
         workspace.wait_until_ready("camera/cam")
     made.wait_until_fired(("CamstreamWorkerRestarting", "cam"), timeout_s=WAIT_S)
     made.scrape(targets(workspace, proxy))
+    made.wait_until_cleared(WAIT_S)
+
+
+def test_pipelines_that_are_slow_or_fail_or_refuse_or_wait_are_told(prometheus: tuple[Prometheus, str], workspace: Workspace) -> None:
+    made, proxy = prometheus
+    # One reads a camera that does not exist, one's script fails with every frame, and one cannot load its newest.
+    workspace.expected |= {"CameraNotFound", "FramesFail", "Rejected"}
+    good, bad = (f"def process_image(image, *_):\n    {line}\n" for line in ("return {}", "raise ValueError('no beam')"))
+    slow = f"import time\n{good.replace('return', 'time.sleep(0.5); return')}"
+    workspace.apply(
+        # Frames that come meanwhile wait, and are dropped where there is no room.
+        manifest("Pipeline", "slow", input={"camera": {"name": "cam"}}, script={"source": slow}),
+        pipeline("failing", script={"source": bad}),
+        pipeline("refusing", script={"source": good}),
+        pipeline("waiting", camera="none"),
+    )
+    workspace.wait_until_ready("pipeline/refusing")
+    workspace.edit("pipeline/refusing", script={"source": "def process_image(image:"})
+    wait_for("scripts run", lambda: all(workspace.pods(f"pipeline/{name}") for name in ("slow", "failing")), WAIT_S, 1)
+    made.scrape(targets(workspace, proxy))
+    made.wait_until_fired(
+        ("CamstreamFramesLost", "slow"),
+        ("CamstreamStreamLate", "slow"),
+        ("CamstreamFramesFailed", "failing"),
+        ("CamstreamStreamStalled", "failing"),
+        ("CamstreamConfigRejected", "refusing"),
+        ("CamstreamObjectNotRunning", "waiting"),
+        timeout_s=WAIT_S,
+    )
+    workspace.kubectl("delete", *(f"pipeline/{name}" for name in ("slow", "failing", "refusing", "waiting")))
+    made.scrape(targets(workspace, proxy))
+    made.wait_until_cleared(WAIT_S)
+
+
+def test_somebody_who_changes_what_is_the_operators_is_told(prometheus: tuple[Prometheus, str], workspace: Workspace) -> None:
+    made, _ = prometheus
+    edits = itertools.count(3)
+
+    def fired() -> bool:
+        change = json.dumps({"spec": {"revisionHistoryLimit": next(edits)}})
+        workspace.kubectl("patch", "deployment/cam-large", f"--patch={change}")
+        return ("CamstreamOperatorOverruled", "") in made.firing()
+
+    wait_for("CamstreamOperatorOverruled fires", fired, WAIT_S, 1)
     made.wait_until_cleared(WAIT_S)
 
 
