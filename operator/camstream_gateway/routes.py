@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import hmac
+import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,9 +22,13 @@ from camstream_gateway.native.application import Native
 from camstream_gateway.native.replies import errors_as_json
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
-from camstream_gateway.security import BACKGROUNDS, guard, set_headers
+from camstream_gateway.reviews import RIGHT_S
+from camstream_gateway.security import BACKGROUNDS, Visit, Withdrawn, guard, set_headers, visit_of, withdrawn
 from camstream_gateway.session import Session
+from camstream_gateway.store import Unavailable
 from camstream_gateway.subscriptions import Subscriptions
+
+log = logging.getLogger(__name__)
 
 MOST_VIEWERS: Final = 64
 """Each holds two frames, and a paused one those that it steps through."""
@@ -30,6 +36,9 @@ MOST_VIEWERS: Final = 64
 MOST_REQUEST_BYTES: Final = 4096
 HEARTBEAT_S: Final = 20.0
 """How soon a viewer that vanished without a word is noticed."""
+
+AGAIN_S: Final = RIGHT_S
+"""How often it is asked whether who looks still may: an answer is remembered for at least as long."""
 
 TELL_S: Final = 1.0
 PREVIEW_S: Final = 0.4
@@ -147,17 +156,16 @@ class Gateway:
 
     async def _watch(self, request: web.Request) -> web.WebSocketResponse:
         """The list of streams, whenever it changes."""
-        socket = await self._open(request)
-        if socket.closed:
-            return socket
-        teller = asyncio.create_task(self._tell(socket))
-        try:
-            async for _ in socket:
-                continue
-        finally:
-            teller.cancel()
-            await asyncio.gather(teller, return_exceptions=True)
-            self._sockets.discard(socket)
+        async with self._opened(request) as socket:
+            if socket.closed:
+                return socket
+            teller = asyncio.create_task(self._tell(socket))
+            try:
+                async for _ in socket:
+                    continue
+            finally:
+                teller.cancel()
+                await asyncio.gather(teller, return_exceptions=True)
         return socket
 
     async def _tell(self, socket: web.WebSocketResponse) -> None:
@@ -168,11 +176,10 @@ class Gateway:
     async def _look(self, request: web.Request) -> web.WebSocketResponse:
         """One stream, frame by frame."""
         key = _key(request)
-        socket = await self._open(request)
-        if socket.closed:
-            return socket
-        view = self._board.snapshot.objects.get(key)
-        try:
+        async with self._opened(request) as socket:
+            if socket.closed:
+                return socket
+            view = self._board.snapshot.objects.get(key)
             if view is None:
                 await socket.close(code=UNKNOWN, message=b"there is no such stream")
             elif view.mode == OutputMode.PUSH:
@@ -181,23 +188,54 @@ class Gateway:
             else:
                 async with self._subscriptions.look_at(key, view.address) as stream:
                     await Session(socket, key, stream, self._board).run()
-        finally:
-            self._sockets.discard(socket)
         return socket
 
-    async def _open(self, request: web.Request) -> web.WebSocketResponse:
+    @asynccontextmanager
+    async def _opened(self, request: web.Request) -> AsyncIterator[web.WebSocketResponse]:
+        """A WebSocket that is closed when who asked for it may no longer look; at once, if there are too many."""
         # Deflating frames again would cost more than all the rest; they are compressed already where it pays.
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MOST_REQUEST_BYTES)
         await socket.prepare(request)
         if len(self._sockets) >= MOST_VIEWERS:
             await socket.close(code=TRY_AGAIN_LATER, message=b"too many viewers")
-        else:
-            self._sockets.add(socket)
-        return socket
+            yield socket
+            return
+        self._sockets.add(socket)
+        closing = asyncio.Lock()
+        watch = asyncio.create_task(_close_when_withdrawn(socket, visit_of(request), closing))
+        try:
+            yield socket
+        finally:
+            self._sockets.discard(socket)
+            # Who is being told why is told to the end.
+            async with closing:
+                watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
 
     async def _close(self, _: web.Application) -> None:
         closing = [socket.close(code=aiohttp.WSCloseCode.GOING_AWAY, message=b"the gateway stops") for socket in self._sockets]
         await asyncio.gather(*closing, return_exceptions=True)
+
+
+async def _close_when_withdrawn(socket: web.WebSocketResponse, visit: Visit, closing: asyncio.Lock) -> None:
+    """Nobody goes on looking whose token is revoked or whose right is taken away.
+
+    :param closing: held while the viewer is told
+    """
+    who, found = visit.person.name or "a viewer", None
+    while found is None:
+        await asyncio.sleep(AGAIN_S)
+        try:
+            found = await withdrawn(visit)
+        except Unavailable as error:
+            # Streams do not end because the API server is away: who was let in stays until it says otherwise.
+            log.warning("whether %s may still look is asked again in %g s: %s", who, AGAIN_S, error)
+        except Exception:
+            log.exception("whether %s may still look cannot be told", who)
+            found = Withdrawn(aiohttp.WSCloseCode.INTERNAL_ERROR, "internal error; the log of the gateway has more")
+    log.info("%s looks no longer: %s", who, found.reason)
+    async with closing:
+        await socket.close(code=found.code, message=found.reason.encode())
 
 
 def _key(request: web.Request) -> StreamKey:

@@ -135,7 +135,32 @@ class Holders:
 Asked = Callable[[web.Request], Iterable[Right]]
 """Which rights a request takes."""
 
-_GATE, _PERSON = "camstream_gate", "camstream_person"
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody who was let in."""
+
+    gate: Gate
+    token: bytes | None
+    person: Person
+    rights: tuple[Right, ...]
+    """What was asked of them at the door."""
+
+
+class Withdrawn(NamedTuple):
+    """Why somebody who was let in would not be let in now."""
+
+    code: int
+    """To close a WebSocket with."""
+    reason: str
+    """Fits into the 123 bytes that a WebSocket has for it."""
+
+
+SIGN_IN: Final = 4401
+NO_RIGHT: Final = 4403
+"""Like the status of HTTP that would be the answer."""
+
+_VISIT: Final = "camstream_visit"
 
 
 def ask_for(gate: Gate, asked: Asked) -> Middleware:
@@ -145,13 +170,14 @@ def ask_for(gate: Gate, asked: Asked) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if is_open(request.path):
             return await handler(request)
+        token = token_of(request.headers.get(hdrs.AUTHORIZATION, ""))
         with _told():
-            person = await gate.person(token_of(request.headers.get(hdrs.AUTHORIZATION, "")))
+            person = await gate.person(token)
         if person is None:
             headers = {hdrs.WWW_AUTHENTICATE: 'Basic realm="camstream"'}
             raise web.HTTPUnauthorized(headers=headers, text="a token is needed: as `Authorization: Bearer TOKEN`, or as password\n")
-        request[_GATE], request[_PERSON] = gate, person
-        for right in asked(request):
+        visit = request[_VISIT] = Visit(gate, token, person, tuple(asked(request)))
+        for right in visit.rights:
             await permit(request, right)
         return await handler(request)
 
@@ -169,12 +195,32 @@ async def permit(request: web.Request, right: Right) -> None:
     :raises web.HTTPForbidden: if not
     :raises web.HTTPServiceUnavailable: if that cannot be known now
     """
-    gate: Gate = request[_GATE]
-    person: Person = request[_PERSON]
+    visit = visit_of(request)
     with _told():
-        allowed = await gate.may(person, right)
+        allowed = await visit.gate.may(visit.person, right)
     if not allowed:
-        raise web.HTTPForbidden(text=f"{person.name or 'you'} may not {right}; ask who administers it for that right\n")
+        raise web.HTTPForbidden(text=f"{visit.person.name or 'you'} may not {right}; ask who administers it for that right\n")
+
+
+def visit_of(request: web.Request) -> Visit:
+    """Who asks; of what is answered without a token there is nobody."""
+    visit: Visit = request[_VISIT]
+    return visit
+
+
+async def withdrawn(visit: Visit) -> Withdrawn | None:
+    """Ask once more what was asked at the door; None: they would be let in.
+
+    :raises Unavailable: if that cannot be known now
+    """
+    person = await visit.gate.person(visit.token)
+    if person is None:
+        return Withdrawn(SIGN_IN, "the token is no longer valid")
+    for right in visit.rights:
+        if not await visit.gate.may(person, right):
+            # Who looks at it knows its name, which may be longer than what there is room for.
+            return Withdrawn(NO_RIGHT, f"you may no longer {right._replace(name='')}")
+    return None
 
 
 @contextmanager

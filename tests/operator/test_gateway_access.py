@@ -1,19 +1,26 @@
 """Who may do what at a gateway that asks a real API server: tokens of ServiceAccounts, rights of RBAC, and an API server that is away."""
 
+import asyncio
 import base64
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import aiohttp
 import pytest
 from api_server import ApiServer, install_crds, running_api_server
+from browsers import running_browser
 from charts import NAMESPACE, rendered
+from chromium import Tab
 from gateway_processes import running_gateway
 from native_api import NativeApi
 from operators import SIMULATION, Cluster, reads
 from waiting import wait_for
+
+from camstream_gateway.reviews import PERSON_S, RIGHT_S
 
 GATEWAY = f"system:serviceaccount:{NAMESPACE}:camstream-gateway"
 GROUPS = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}"]
@@ -199,6 +206,100 @@ def test_gateway_without_the_right_to_ask_lets_nobody_in_and_says_why(cluster: C
         fresh = {key: kept[key] for key in ("roleRef", "subjects")} | {"metadata": {"name": kept["metadata"]["name"]}}
         assert cluster.server.request("POST", f"{RBAC}/clusterrolebindings", fresh).status == 201
         wait_for("the API server knows it", lambda: is_allowed(cluster.server, GATEWAY, ASKS))
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def closed(socket: aiohttp.ClientWebSocketResponse, timeout_s: float) -> tuple[int, str]:
+    """How a WebSocket is closed, after whatever it says until then."""
+    async with asyncio.timeout(timeout_s):
+        while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+            pass
+    assert message.type is aiohttp.WSMsgType.CLOSE, message
+    return message.data, message.extra
+
+
+LONGEST_S = PERSON_S + 2 * RIGHT_S + 30
+"""What is remembered is forgotten by then, also by the API server, and has been asked about again."""
+
+
+async def looks(tab: Tab, page: str, token: str) -> None:
+    """Open the stream of the camera in a browser that has the token as its password."""
+    # It keeps the password that it was given, and sends it to that place from then on.
+    await tab.call("Page.navigate", url=page.replace("//", f"//anybody:{quote(token)}@"))
+    await tab.wait_for_module()
+    await tab.open(f"{page}#/camera/{NAMESPACE}/gun")
+    await tab.wait("it looks", "return view.status !== null")
+
+
+async def says(tab: Tab, words: str) -> None:
+    """Until the page says something, and does not mean to ask again."""
+    shown = f"return !view.connection.timer && view.words.textContent.startsWith({words!r})"
+    await tab.wait(words, shown, LONGEST_S)
+    assert await tab.view(f"return !view.banner.hidden && view.banner.textContent.startsWith({words!r});")
+
+
+@pytest.mark.timeout(240)
+def test_who_looks_is_sent_away_when_the_token_is_revoked_or_the_right_is_taken_away(cluster: Cluster, doors: dict[str, str]) -> None:
+    server, one, all_of_them = cluster.server, f"{doors['page']}ws/streams/camera/{NAMESPACE}/gun", f"{doors['page']}ws/streams"
+    get, list_all = may(["get"]), may(["list"])
+    tokens = {name: account(server, name, get) for name in ("stays", "revoked", "refused")}
+    tokens["lister"] = account(server, "lister", list_all, namespace=None)
+
+    async def test(tab: Tab) -> None:
+        await looks(tab, doors["page"], tokens["revoked"])
+        async with aiohttp.ClientSession() as http:
+            sockets = {
+                name: await http.ws_connect(all_of_them if name == "lister" else one, headers=bearer(token))
+                for name, token in tokens.items()
+            }
+            for path in (
+                f"{RBAC}/namespaces/{NAMESPACE}/rolebindings/refused",
+                f"{RBAC}/clusterrolebindings/lister",
+                f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/revoked",
+            ):
+                assert (await asyncio.to_thread(server.request, "DELETE", path)).status == 200
+            found = await asyncio.gather(*(closed(sockets[name], LONGEST_S) for name in ("revoked", "refused", "lister")))
+            assert found == [
+                (4401, "the token is no longer valid"),
+                (4403, f"you may no longer get cameras in the namespace '{NAMESPACE}'"),
+                (4403, "you may no longer list cameras in all namespaces"),
+            ]
+            # It was asked about as often, and goes on.
+            assert (await sockets["stays"].receive(10)).type is aiohttp.WSMsgType.TEXT
+            await sockets["stays"].close()
+        await says(tab, "You must sign in again: the token is no longer valid. Reload this page to do so")
+
+    with running_browser() as browser:
+        # Chromium tells of every answer that is an error.
+        browser.run(test, complaints=True, timeout_s=2 * LONGEST_S)
+
+
+def test_page_says_which_right_is_missing_and_shows_the_stream_again_when_it_is_back(cluster: Cluster, doors: dict[str, str]) -> None:
+    server, bindings = cluster.server, f"{RBAC}/namespaces/{NAMESPACE}/rolebindings"
+    token = account(server, "comes-back", may(["get"]))
+    kept = server.request("GET", f"{bindings}/comes-back").body
+    fresh = {key: kept[key] for key in ("roleRef", "subjects")} | {"metadata": {"name": "comes-back"}}
+    preview = f"{doors['page']}api/streams/camera/{NAMESPACE}/gun/preview.png"
+
+    async def test(tab: Tab) -> None:
+        await looks(tab, doors["page"], token)
+        assert (await asyncio.to_thread(server.request, "DELETE", f"{bindings}/comes-back")).status == 200
+        await says(tab, f"You are not let in: you may no longer get cameras in the namespace '{NAMESPACE}'. Reload this page when")
+        await tab.call("Page.reload")
+        await tab.wait_for_module()
+        # It is not let in at all, and knows why.
+        await says(tab, f"You are not let in: system:serviceaccount:{NAMESPACE}:comes-back may not get cameras 'gun'")
+        assert (await asyncio.to_thread(server.request, "POST", bindings, fresh)).status == 201
+        await asyncio.to_thread(wait_for, "the gateway knows it", lambda: status_of(preview, token) == 204, LONGEST_S, 0.2)
+        await tab.call("Page.reload")
+        await tab.wait_for_module()
+        await tab.wait("it looks", "return view.status !== null")
+
+    with running_browser() as browser:
+        browser.run(test, complaints=True)
 
 
 def test_api_server_that_is_away_lets_nobody_in(cluster: Cluster, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ class Browser:
     def __init__(self, runner: asyncio.Runner, found: Chromium) -> None:
         self._runner, self._chromium = runner, found
 
-    def run(self, test: Test, width: int = 1300, height: int = 850, complaints: bool = False) -> Any:
+    def run(self, test: Test, width: int = 1300, height: int = 850, complaints: bool = False, timeout_s: float = TEST_S) -> Any:
         """:param complaints: whether the page may complain, because the test takes something away from it"""
 
         async def in_a_tab() -> Any:
@@ -27,7 +27,7 @@ class Browser:
                 assert complaints or not tab.complaints
                 return result
 
-        return self._runner.run(asyncio.wait_for(in_a_tab(), TEST_S))
+        return self._runner.run(asyncio.wait_for(in_a_tab(), timeout_s))
 
     def run_two(self, test: Callable[[Tab, Tab], Awaitable[None]]) -> None:
         """The same with two tabs, each of which is seen."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from camstream_gateway.reviews import ACCESS_REVIEWS, PERSON_S, RIGHT_S, TOKEN_REVIEWS, Remembered, Reviews
-from camstream_gateway.security import Person, Right
+from camstream_gateway.security import Person, Right, Visit, Withdrawn, withdrawn
 from camstream_gateway.store import Unavailable
 
 GET = Right("get", "cameras", "gun")
@@ -121,5 +121,37 @@ def test_failure_of_the_api_server_is_no_answer_and_is_not_remembered(code: int)
         server.code = 201
         assert await gate.person(b"token") == Person("ann")
         assert await gate.may(Person("ann"), GET)
+
+    asyncio.run(run())
+
+
+def test_who_was_let_in_is_sent_away_when_the_token_or_a_right_is_gone_and_not_while_that_is_unknown() -> None:
+    async def run() -> None:
+        clock, server = Clock(), ApiServer()
+        gate = Reviews(server.post, clock)
+        visit = Visit(gate, b"token", Person("ann"), (GET,))
+        assert await withdrawn(visit) is None
+        server.statuses[ACCESS_REVIEWS] = {"allowed": False}
+        assert await withdrawn(visit) is None, "it is remembered"
+        clock.now += RIGHT_S
+        assert await withdrawn(visit) == Withdrawn(4403, "you may no longer get cameras in the namespace 'gun'")
+        server.statuses[TOKEN_REVIEWS] = {"authenticated": False}
+        clock.now += PERSON_S
+        server.code = 503
+        with pytest.raises(Unavailable):
+            await withdrawn(visit)
+        server.code = 201
+        assert await withdrawn(visit) == Withdrawn(4401, "the token is no longer valid")
+
+    asyncio.run(run())
+
+
+def test_reason_has_room_in_a_websocket_however_long_names_are() -> None:
+    async def run() -> None:
+        server = ApiServer()
+        server.statuses[ACCESS_REVIEWS] = {"allowed": False}
+        found = await withdrawn(Visit(Reviews(server.post), b"token", Person(), (Right("list", "pipelines", "n" * 63, "c" * 253),)))
+        assert found is not None
+        assert len(found.reason.encode()) <= 123
 
     asyncio.run(run())
