@@ -35,6 +35,9 @@ STREAMING: Final[dict[str, type[Camera] | type[Pipeline]]] = {"Camera": Camera, 
 
 JSON: Final = "application/json"
 
+WRITER: Final = "?fieldManager=camstream-gateway"
+"""What Kubernetes keeps of who wrote a field (``metadata.managedFields``)."""
+
 PAGE: Final = 500
 WATCH_S: Final = 290
 """The API server ends a watch after this time; the next one goes on from there."""
@@ -152,7 +155,7 @@ class ClusterStore:
     async def _post(self, thing: Streaming) -> Streaming | None:
         """Make an object; None: it is there already."""
         self._check(thing.metadata.namespace)
-        status, told = await self._ask("POST", _path(thing.kind, thing.metadata.namespace), _fresh(thing))
+        status, told = await self._ask("POST", _path(thing.kind, thing.metadata.namespace) + WRITER, _fresh(thing))
         return _stored(thing, status, told, CONFLICT)
 
     async def _put(self, thing: Streaming, found: Body, annotations: Body, labels: Body | None = None) -> Streaming | None:
@@ -162,7 +165,7 @@ class ClusterStore:
         """
         metadata = found["metadata"] | {"annotations": annotations} | ({} if labels is None else {"labels": labels})
         document = found | {"metadata": metadata, "spec": thing.spec.to_dict()}
-        status, told = await self._ask("PUT", _path(thing.kind, thing.metadata.namespace, thing.name), document)
+        status, told = await self._ask("PUT", _path(thing.kind, thing.metadata.namespace, thing.name) + WRITER, document)
         return _stored(thing, status, told, CONFLICT, NOT_FOUND)
 
     def _check(self, namespace: str) -> None:
@@ -208,7 +211,7 @@ class ClusterStore:
         :raises Unavailable: if the API server cannot be reached
         """
         body = {"apiVersion": API_VERSION, "kind": "Background", "metadata": {"name": name}, "spec": spec.to_dict()}
-        status, told = await self._ask("POST", _path("Background", namespace), body)
+        status, told = await self._ask("POST", _path("Background", namespace) + WRITER, body)
         if status == CONFLICT:
             status, told = await self._ask("GET", _path("Background", namespace, name))
         if status >= 300:
@@ -222,7 +225,8 @@ class ClusterStore:
         :raises Unavailable: if the API server cannot be reached
         """
         told = {"metadata": {"uid": thing.metadata.uid}, "status": status.model_dump(mode="json", by_alias=True, exclude_none=True)}
-        code, found = await self._ask("PATCH", _path("Background", thing.metadata.namespace, thing.name) + "/status", told, MERGE_PATCH)
+        path = _path("Background", thing.metadata.namespace, thing.name) + "/status" + WRITER
+        code, found = await self._ask("PATCH", path, told, MERGE_PATCH)
         if code >= 300 and code not in (NOT_FOUND, CONFLICT):
             raise _refusal(code, found)
         return code < 300

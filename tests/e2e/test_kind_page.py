@@ -45,6 +45,7 @@ def test_page_starts_changes_and_leaves_a_pipeline(workspace: Workspace, gateway
         await elsewhere(partial(workspace.edit, "pipeline/fit", processing={"threshold": 8}))
         await apply(tab)
         await tab.wait("both are shown", "return !view.setup.conflict.hidden")
+        assert "by kubectl-patch, " in await tab.view("return view.setup.conflict.textContent;")
         assert await elsewhere(threshold) == 8
         await tab.view("[...view.setup.conflict.querySelectorAll('button')].find((one) => one.textContent === 'Apply mine').click();")
         await applied(tab)

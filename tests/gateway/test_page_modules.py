@@ -309,3 +309,43 @@ def test_differences_are_told_by_path() -> None:
         ["script", None, {}],
     ]
     assert found == [differing, {"a": {"b": 1, "c": None}, "d": True}, ["none", "on", "none", "x, y", "a 1", "default"]]
+
+
+def managed(manager: str, time: str | None, *paths: str, **more: Any) -> dict[str, Any]:
+    """What Kubernetes keeps of one writer."""
+    fields: dict[str, Any] = {}
+    for path in paths:
+        inner = fields
+        for name in path.split("."):
+            inner = inner.setdefault(f"f:{name}", {})
+    entry = {"manager": manager, "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields} | more
+    return entry | ({"time": time} if time else {})
+
+
+@node
+def test_writer_of_a_changed_value_is_told_where_it_is_known() -> None:
+    kept = [
+        managed("helm", "2026-11-20T08:00:00Z", "spec.processing.threshold", "spec.groups", "spec.input.camera.name"),
+        managed("kubectl-edit", "2026-11-21T09:30:00Z", "spec.processing.averaging", "spec.processing.threshold"),
+        managed("camstream-operator", "2026-11-21T10:00:00Z", "status.phase", "spec.groups", subresource="status"),
+        managed("old", None, "spec.selection"),
+        managed("annotator", "2026-11-21T11:00:00Z", "metadata.annotations.note"),
+    ]
+    cases = {
+        "processing.threshold": {"manager": "kubectl-edit", "time": "2026-11-21T09:30:00Z"},  # both applied the same: the newest
+        "groups": {"manager": "helm", "time": "2026-11-20T08:00:00Z"},  # not whoever writes the status
+        "input.camera": {"manager": "helm", "time": "2026-11-20T08:00:00Z"},  # all of it
+        "selection.pause": {"manager": "old", "time": None},  # it was written as a whole
+        "processing.background.name": None,  # it was taken away
+        "script": None,
+    }
+    script = 'import { writerOf, writers } from "./writers.js"; console.log(JSON.stringify(['
+    script += (
+        "given[1].map((path) => writerOf(given[0], path)), writers(given[0], given[1]).split(/, [^;]*/), writers(undefined, given[1]),"
+    )
+    script += " writerOf([{ manager: 'x' }], 'groups')]));"
+    found, words, unknown, empty = run_module(script, [kept, list(cases)])
+    assert dict(zip(cases, found, strict=True)) == cases
+    # Each once; the times are as the browser writes them.
+    assert words == ["by kubectl-edit", "; by helm", "; by old"]
+    assert (unknown, empty) == ("", None)

@@ -1,5 +1,6 @@
 """The gateway as a process on a real API server: the page's list, its own API, and cam_server's REST interface."""
 
+import asyncio
 import json
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import running_browser
 from cam_server_client import CamClient, PipelineClient
+from chromium import Tab
 from gateway_processes import running_gateway
 from native_api import NativeApi
 from open_api import matches
 from operators import SIMULATION, Cluster, converge, reads
+from setup_panel import apply, enter
 from waiting import wait_for
 
 from camstream.names import WAKE
@@ -189,3 +193,43 @@ def test_uploaded_script_travels_in_the_pipelines_that_run_it(cluster: Cluster, 
         pipelines.set_user_script("long.py", "#" * 300_000)
         with pytest.raises(ValueError, match=r"script 'long\.py' cannot be in a pipeline: source: String should have at most 262144"):
             pipelines.save_pipeline_config("fit", {"camera_name": "GUN", "function": "long"})
+
+
+def test_page_says_who_was_faster(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.make_namespace("faster")
+    spec = reads("gun") | {"groups": ["one"], "processing": {"averaging": 2}}
+    cluster.create("Pipeline", "faster", "fit", spec)
+
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "faster", "--namespace", "faster") as doors:
+        api, one = NativeApi(doors["page"]), "/api/v1/pipelines/faster/fit"
+
+        def change() -> None:
+            processing = {"threshold": 30, "averaging": None}
+            cluster.edit("Pipeline", "faster", "fit", {"spec": {"processing": processing}})
+            groups = {"spec": {"groups": ["two"]}}
+            wait_for("the gateway has seen it", lambda: api.ask("GET", one).body["spec"]["processing"] == {"threshold": 30})
+            assert api.ask("PATCH", one, groups).status == 200
+
+        async def test(tab: Tab) -> None:
+            await tab.open(f"{doors['page']}#/pipeline/faster/fit")
+            await tab.view("if (!view.setup.open) view.act('setup');")
+            await tab.wait("the panel", "return view.setup.base !== null")
+            await enter(tab, "processing.threshold", 20)
+            await asyncio.to_thread(change)
+            await apply(tab)
+            await tab.wait("both are shown", "return !view.setup.conflict.hidden")
+            rows = await tab.view(
+                "return [...view.setup.conflict.querySelectorAll('tbody tr')].map((row) =>"
+                " [row.children[0].textContent, row.children[2].firstChild.textContent,"
+                " row.querySelector('small')?.textContent.split(', ')[0] ?? '']);"
+            )
+            # Of what was taken away nobody keeps by whom.
+            wanted = [["Averaging", "none", ""], ["Threshold", "30", "by somebody"], ["groups", "two", "by camstream-gateway"]]
+            assert sorted(rows) == wanted
+
+        with running_browser() as browser:
+            # Chromium tells of every answer that is an error, and 412 is one.
+            browser.run(test, complaints=True)
+        told = api.ask("GET", f"{one}?managedFields=true").body["metadata"]
+        assert {entry["manager"] for entry in told["managedFields"]} >= {"somebody", "camstream-gateway"}
+        assert "managedFields" not in api.ask("GET", one).body["metadata"]

@@ -14,7 +14,7 @@ from camstream.spec.objects import Background, Camera
 from camstream_gateway.cam_server.service import Service, check_may_run
 from camstream_gateway.native.forms import BackgroundList, Collected, Collection
 from camstream_gateway.native.openapi import Operation, document, operations
-from camstream_gateway.native.replies import ReadOnlyServer, document_of, json_reply, object_reply
+from camstream_gateway.native.replies import MANAGED_FIELDS, ReadOnlyServer, document_of, json_reply, object_reply
 from camstream_gateway.native.requests import (
     JSON,
     Kind,
@@ -110,7 +110,7 @@ class Native:
         return json_reply({"items": items})
 
     async def _read(self, request: web.Request, kind: Kind) -> web.Response:
-        found = object_reply(self._found(key_of(request, kind)))
+        found = object_reply(self._found(key_of(request, kind)), managed_fields=request.query.get(MANAGED_FIELDS) == "true")
         if self._read_only:
             found.headers[hdrs.ALLOW] = READING
         return found

@@ -13,7 +13,7 @@ from camstream.names import MERGE_PATCH
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.schema import plain
 from camstream_gateway.native.forms import BackgroundList, CameraList, Collected, Collection, ErrorReply, PipelineList
-from camstream_gateway.native.replies import DOCUMENT
+from camstream_gateway.native.replies import DOCUMENT, MANAGED_FIELDS
 from camstream_gateway.native.requests import JSON, Kind
 
 LISTS: Final[dict[Kind, type[BaseModel]]] = {Camera: CameraList, Pipeline: PipelineList}
@@ -165,6 +165,9 @@ def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
     if operation.in_one_namespace:
         text = "Only those of this namespace."
         yield {"name": "namespace", "in": "query", "description": text, "schema": {"type": "string"}}
+    if operation.name == "read":
+        text = "With metadata.managedFields: who wrote which field, where the objects are those of a cluster."
+        yield {"name": MANAGED_FIELDS, "in": "query", "description": text, "schema": {"type": "boolean", "default": False}}
     if operation.conditional:
         text = "ETag of the object as it was read: it is edited only if nobody changed it meanwhile."
         yield {"name": "If-Match", "in": "header", "description": text, "schema": {"type": "string"}}

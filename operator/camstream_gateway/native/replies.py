@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 PREFIX: Final = "/api/v1/"
 DOCUMENT: Final = "/api/openapi.json"
 
-UNWRITTEN: Final = ("managedFields", "selfLink")
+MANAGED_FIELDS: Final = "managedFields"
+UNWRITTEN: Final = frozenset({MANAGED_FIELDS, "selfLink"})
 """Of metadata: long, and of no use to who reads or writes a manifest."""
 
 
@@ -46,16 +47,20 @@ ERRORS: Final[tuple[tuple[type[CamstreamError], int, str], ...]] = (
 """Status and code of each error; the first that fits counts."""
 
 
-def document_of(thing: Streaming) -> dict[str, Any]:
-    """An object as a manifest has it: what was set or differs from its default."""
-    metadata = thing.metadata.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=set(UNWRITTEN))
+def document_of(thing: Streaming, managed_fields: bool = False) -> dict[str, Any]:
+    """An object as a manifest has it: what was set or differs from its default.
+
+    :param managed_fields: also who wrote which field, where the store keeps that
+    """
+    left_out = set(UNWRITTEN - {MANAGED_FIELDS} if managed_fields else UNWRITTEN)
+    metadata = thing.metadata.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=left_out)
     status = thing.status.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {"apiVersion": thing.api_version, "kind": thing.kind, "metadata": metadata, "spec": thing.spec.to_dict(), "status": status}
 
 
-def object_reply(thing: Streaming, status: int = 200) -> web.Response:
+def object_reply(thing: Streaming, status: int = 200, managed_fields: bool = False) -> web.Response:
     """An object with its version."""
-    found = json_reply(document_of(thing), status)
+    found = json_reply(document_of(thing, managed_fields), status)
     found.headers[hdrs.ETAG] = f'"{etag(thing)}"'
     return found
 

@@ -15,9 +15,12 @@ export function placeOf(kind, namespace, name) {
   return ["/api/v1", `${kind.toLowerCase()}s`, encodeURIComponent(namespace), encodeURIComponent(name)].join("/");
 }
 
-/** An object, the ETag of what was read, and whether this server lets objects be changed. Throws a Refusal, as all of these do. */
-export async function read(place) {
-  const answer = await ask("GET", place);
+/**
+ * An object, the ETag of what was read, and whether this server lets objects be changed. Throws a Refusal, as all of these do.
+ * @param writers whether to read, too, who wrote which field, where that is kept
+ */
+export async function read(place, writers = false) {
+  const answer = await ask("GET", writers ? `${place}?managedFields=true` : place);
   return { ...(await objectOf(answer)), writable: (answer.headers.get("Allow") ?? "PATCH").includes("PATCH") };
 }
 

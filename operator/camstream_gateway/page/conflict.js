@@ -2,20 +2,28 @@
 
 import { at, differences, written } from "./changes.js";
 import { make } from "./dom.js";
+import { writers } from "./writers.js";
 
 /**
- * A table of everything that differs: as it was read, as it is now, and as it shall be.
+ * A table of everything that differs: as it was read, as it is now and by whom, where that is known, and as it shall be.
+ * @param before, now objects
  * @param edits values by path
  */
-export function comparison(fields, before, now, edits) {
+export function comparison(fields, { spec: before }, { spec: now, metadata }, edits) {
   const fieldOf = (path) => fields.find((field) => path === field.path || path.startsWith(`${field.path}.`));
-  const theirs = differences(before, now).map(([path]) => fieldOf(path)?.path ?? path);
+  const theirs = new Map();
+  for (const [path] of differences(before, now)) {
+    const row = fieldOf(path)?.path ?? path;
+    theirs.set(row, [...(theirs.get(row) ?? []), path]);
+  }
   const row = (path) => {
     const field = fieldOf(path);
     const show = (spec) => (field ? field.write(field.of(spec)) : written(at(spec, path)));
     const mine = path in edits ? field.write(edits[path]) : "as it is now";
-    return make("tr", {}, make("th", { scope: "row" }, field?.label ?? path), ...[show(before), show(now), mine].map((text) => make("td", {}, text)));
+    const who = writers(metadata.managedFields, theirs.get(path) ?? []);
+    return make("tr", {}, make("th", { scope: "row" }, field?.label ?? path), make("td", {}, show(before)),
+      make("td", {}, show(now), ...(who ? [make("small", {}, who)] : [])), make("td", {}, mine));
   };
   const head = ["", "was", "now", "yours"].map((text) => make("th", { scope: "col" }, text));
-  return make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...[...new Set([...theirs, ...Object.keys(edits)])].map(row)));
+  return make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...[...new Set([...theirs.keys(), ...Object.keys(edits)])].map(row)));
 }

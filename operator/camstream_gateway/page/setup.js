@@ -254,7 +254,7 @@ export class Setup {
         }
       }
       try {
-        const found = await read(this.place);
+        const found = await read(this.place, true);
         if (differences(this.base.thing.spec, found.thing.spec).length || tries === MOST_TRIES) {
           this.disagree(found, edits);
           return;
@@ -292,7 +292,7 @@ export class Setup {
     const take = make("button", { type: "button", click: () => this.take(found) }, "Take theirs");
     const keep = make("button", { type: "button", click: () => { this.base = found; this.send(); } }, "Apply mine");
     this.conflict.replaceChildren(make("p", {}, "This stream was changed meanwhile, so nothing of yours was applied."),
-      comparison(this.fields, this.base.thing.spec, found.thing.spec, edits), make("div", { class: "buttons" }, take, keep));
+      comparison(this.fields, this.base.thing, found.thing, edits), make("div", { class: "buttons" }, take, keep));
     this.conflict.hidden = false;
     take.focus();
   }

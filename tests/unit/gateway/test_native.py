@@ -120,3 +120,5 @@ def test_what_the_store_writes_is_kept_and_long_records_of_it_are_not_told() -> 
         "annotations": {},
         "creationTimestamp": "2026-11-21T12:00:00Z",
     }
+    # Who asks for them has them.
+    assert document_of(found, managed_fields=True)["metadata"] == told | {"managedFields": fields["managedFields"]}
