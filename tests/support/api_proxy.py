@@ -1,4 +1,4 @@
-"""Between an operator and the API server: sees every request, and answers itself where a test wants a fault."""
+"""Between an operator and the API server: sees every request, and answers itself, or not yet, where a test wants a fault."""
 
 import asyncio
 import json
@@ -13,6 +13,8 @@ from aiohttp import web
 from api_server import ApiServer, token_of, write_kubeconfig
 
 HOP_BY_HOP = {"transfer-encoding", "connection", "content-encoding", "content-length", "host", "date", "server"}
+
+HOLD_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Refusal:
 class Proxy:
     """Serves plain HTTP on a free loopback port.
 
+    :ivar hold: asked again and again before a request goes on; it waits while the answer is yes
     :ivar before: asked before each request; may answer it
     :ivar after: told of each request that the API server has answered, before the operator gets the answer
     :ivar asked: all requests so far
@@ -49,6 +52,7 @@ class Proxy:
 
     def __init__(self, server: ApiServer) -> None:
         self._server, self._context = server, server.context()
+        self.hold: Callable[[Asked], bool] = lambda _: False
         self.before: Callable[[Asked], Refusal | None] = lambda _: None
         self.after: Callable[[Asked], None] = lambda _: None
         self.asked: list[Asked] = []
@@ -110,6 +114,8 @@ class Proxy:
         if self._is_cut:
             self.refused.append(asked)
             return _break(request)
+        while self.hold(asked):
+            await asyncio.sleep(HOLD_S)
         if (refusal := self.before(asked)) is not None:
             return _refused(refusal)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
