@@ -302,15 +302,36 @@ def test_page_says_which_right_is_missing_and_shows_the_stream_again_when_it_is_
         browser.run(test, complaints=True)
 
 
-def test_api_server_that_is_away_lets_nobody_in(cluster: Cluster, tmp_path: Path) -> None:
-    token = account(cluster.server, "patient", may(["get"]))
-    with running_gateway(cluster.server.kubeconfig_of(GATEWAY), tmp_path, "--home", NAMESPACE, "--token-review") as doors:
-        api = NativeApi(doors["page"], token)
+def test_api_server_that_is_away_lets_nobody_in_and_sends_nobody_away(
+    cluster: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    token, newcomer = (account(cluster.server, name, may(["get"])) for name in ("patient", "newcomer"))
+    said: list[str] = []
+
+    def asked_in_vain() -> bool:
+        said.append(capfd.readouterr().err)
+        return "patient may still look is asked again" in "".join(said)
+
+    async def look(url: str) -> None:
+        async with aiohttp.ClientSession() as http, http.ws_connect(url, headers=bearer(token)) as socket:
+            assert (await socket.receive(10)).type is aiohttp.WSMsgType.TEXT
+            await asyncio.to_thread(refuses)
+            seen = asyncio.create_task(asyncio.to_thread(wait_for, "it asks in vain", asked_in_vain, LONGEST_S, 0.1))
+            while not seen.done():
+                assert (await socket.receive(10)).type is aiohttp.WSMsgType.TEXT
+            await seen
+            assert (await socket.receive(10)).type is aiohttp.WSMsgType.TEXT
+
+    def refuses() -> None:
         cluster.server.process.stop()
+        refused = api.ask("GET", "/api/openapi.json")
+        assert (refused.status, refused.code) == (503, "Unavailable")
+        assert "the API server did not answer" in refused.message
+
+    with running_gateway(cluster.server.kubeconfig_of(GATEWAY), tmp_path, "--home", NAMESPACE, "--token-review") as doors:
+        api = NativeApi(doors["page"], newcomer)
         try:
-            refused = api.ask("GET", "/api/openapi.json")
-            assert (refused.status, refused.code) == (503, "Unavailable")
-            assert "the API server did not answer" in refused.message
+            asyncio.run(look(f"{doors['page']}ws/streams/camera/{NAMESPACE}/gun"))
         finally:
             cluster.server.start()
         wait_for("it asks again", lambda: api.ask("GET", "/api/openapi.json").status == 200)
