@@ -8,12 +8,13 @@ from itertools import count
 from typing import Any
 
 import pytest
-from operators import SIMULATION, Bench, Cluster, assert_in_order, bench, reads
+from operators import SIMULATION, Bench, Cluster, assert_in_order, bench, converge, reads
 from pod_workers import RUNNING, report_of, running_worker
 
-from camstream.idling import stamp
+from camstream.idling import STARTING_S, stamp
 from camstream.names import WAKE
 from camstream.spec.key import Key
+from camstream.spec.status import ExitStatus, Phase
 from camstream_operator.cluster.api import ApiError
 
 NUMBERS = count(1)
@@ -41,9 +42,12 @@ def ask_for(cluster: Cluster, kind: str, namespace: str, name: str, ago_s: float
 
 
 @asynccontextmanager
-async def worker_says(operator: Bench, cluster: Cluster, namespace: str, idle_s: float | None) -> AsyncIterator[None]:
-    """A pod of the camera runs, and its worker has had no reader for so long (None: there is one)."""
-    report = report_of(cluster.get("Camera", namespace, "gun")).model_copy(update={"idle_seconds": idle_s})
+async def worker_says(operator: Bench, cluster: Cluster, namespace: str, idle_s: float | None, **more: Any) -> AsyncIterator[None]:
+    """A pod of the camera runs, and its worker has had no reader for so long (None: there is one).
+
+    :param more: of its report
+    """
+    report = report_of(cluster.get("Camera", namespace, "gun")).model_copy(update={"idle_seconds": idle_s} | more)
     status = {"phase": "Running", "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}], "containerStatuses": [RUNNING]}
     with running_worker(ADDRESS, {"now": report}):
         uid = cluster.make_pod(namespace, "cam-gun", "cam-gun-1", status)["metadata"]["uid"]
@@ -160,5 +164,74 @@ def test_stream_of_one_client_is_deleted_when_it_is_idle(cluster: Cluster, names
             assert (cluster.find("Camera", namespace, "gun") is not None) is edited
             await operator.work()
             assert (cluster.find("Camera", namespace, "gun") is not None) is edited
+
+    run(test())
+
+
+BROKEN: dict[str, Any] = {
+    "phase": Phase.FAILED,
+    "exit": ExitStatus(reason="ScriptError", exit_code=1, message="script 'gun', line 2: ValueError: no beam"),
+}
+"""What a worker says that failed for good, and only stays to tell so."""
+
+
+def private(idle_timeout_s: int) -> dict[str, Any]:
+    return SIMULATION | {"lifecycle": {"mode": "OnDemand", "idleTimeoutSeconds": idle_timeout_s, "deleteWhenIdle": True}}
+
+
+def test_stream_of_one_client_that_fails_ends_for_good_and_starts_again_when_it_is_edited(cluster: Cluster, namespace: str) -> None:
+    cluster.create("Camera", namespace, "gun", private(600))
+    key = Key("Camera", namespace, "gun")
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.start()
+            assert replicas(cluster, namespace, "cam-gun") == 1
+            async with worker_says(operator, cluster, namespace, None, **BROKEN):
+                # Its own write is news to nobody.
+                assert await operator.reconciler.reconcile(key) == 0.0
+                await operator.reconciler.reconcile(key)
+            await operator.work()
+            status = cluster.get("Camera", namespace, "gun")["status"]
+            assert (status["phase"], status["config"]["endedHash"]) == ("Failed", status["config"]["desiredHash"])
+            assert (status["worker"]["lastExit"]["reason"], status["worker"]["lastExit"]["exitCode"]) == ("ScriptError", 1)
+            ready = cluster.condition("Camera", namespace, "gun", "Ready")
+            assert ready["reason"] == "ScriptError"
+            assert ready["message"].startswith("script 'gun', line 2: ValueError: no beam; it is not tried again: edit the spec")
+            assert replicas(cluster, namespace, "cam-gun") == 0
+
+    run(test())
+    # Nor does the next operator start it again.
+    assert_in_order(cluster, namespace)
+    assert replicas(cluster, namespace, "cam-gun") == 0
+    cluster.edit("Camera", namespace, "gun", {"spec": {"source": {"simulation": {"frameRate": 7}}}})
+    converge(cluster.server, namespace)
+    assert replicas(cluster, namespace, "cam-gun") == 1
+    status = cluster.get("Camera", namespace, "gun")["status"]
+    assert status["phase"] == "Starting"
+    assert "endedHash" not in status["config"]
+
+
+def test_stream_that_fails_when_nobody_reads_it_is_told_so_before_it_is_deleted(cluster: Cluster, namespace: str) -> None:
+    cluster.create("Camera", namespace, "gun", private(1))
+    key = Key("Camera", namespace, "gun")
+
+    async def test() -> None:
+        async with bench(cluster.server, namespace) as operator:
+            await operator.start()
+
+            def passed(seconds: float) -> None:
+                operator.reconciler._now = lambda: datetime.now(UTC) + timedelta(seconds=seconds)
+
+            async with worker_says(operator, cluster, namespace, 500.0, **BROKEN):
+                passed(STARTING_S / 2)
+                await operator.reconciler.reconcile(key)
+                await operator.reconciler.reconcile(key)
+            await operator.work()
+            assert cluster.get("Camera", namespace, "gun")["status"]["phase"] == "Failed"
+            # Who made it had time to look.
+            passed(2 * STARTING_S)
+            await operator.reconciler.reconcile(key)
+            assert cluster.find("Camera", namespace, "gun") is None
 
     run(test())
