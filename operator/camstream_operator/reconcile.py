@@ -48,6 +48,10 @@ RETRY_S: Final = 30.0
 IDLE_LOOK_S: Final = 5.0
 """[s] How often an object that runs on demand is asked whether it still has to."""
 
+FIRST_READER_S: Final = 10.0
+"""[s] How long a worker that has just begun runs at least, whatever its time-out: who asked for it has yet to be told its address, and the
+nodes where it leads to. It counts from when the status says that the worker is active."""
+
 NO_VERSION: Final = "1"
 """A ``resourceVersion`` that no object has: the first write to a new cluster is number 2."""
 
@@ -119,7 +123,7 @@ class Reconciler:
                 objects[one] = self._store.objects[one]
         now = self._now()
         activities = {one: self._activity(one, other, now) for one, other in objects.items()}
-        return key not in awake(objects, activities, now)
+        return key not in awake(objects, activities, now, FIRST_READER_S)
 
     def _activity(self, key: Key, thing: Camera | Pipeline, now: datetime) -> Activity:
         pods = [pod["metadata"] | {"answers": answers(pod)} for pod in self._store.pods(key) if "deletionTimestamp" not in pod["metadata"]]
@@ -136,7 +140,13 @@ class Reconciler:
         since = datetime.fromisoformat(active.last_transition_time) if active else None
         if since is not None and thing.status.config.ended_hash is not None:
             heard.append(since)
-        return Activity(report, max(heard, default=None), slept_at=since if active and active.reason == IDLE else None)
+        return Activity(
+            report,
+            max(heard, default=None),
+            # Not yet: this very look is about to say it.
+            answered_at=since if active and active.status is TRUE else now,
+            slept_at=since if active and active.reason == IDLE else None,
+        )
 
     async def _delete(self, key: Key, uid: str) -> None:
         log.info("%s: nobody reads it, and it is deleted, as lifecycle.deleteWhenIdle asks", key)
