@@ -51,6 +51,8 @@ class Seen:
     """What it tells about itself, where it runs and answers."""
     exit: ExitStatus | None = None
     """How it ended, where it does not run now."""
+    final: bool = False
+    """It ended for good: nothing starts it again but another configuration."""
     obstacle: Finding | None = None
     """What keeps it from starting, where something does."""
     deployed: Finding | None = None
@@ -87,10 +89,11 @@ def decide_status(
     :param now: with time zone; only used for conditions that change
     """
     findings = _findings(thing, config, seen)
-    report = seen.report
+    report, phase = seen.report, _phase(thing, config, seen)
+    digest = config.digest() if isinstance(config, WorkerConfig) else None
     update: dict[str, object] = {
         "observed_generation": thing.metadata.generation,
-        "phase": _phase(thing, config, seen),
+        "phase": phase,
         "conditions": _conditions(findings, previous, thing.metadata.generation, now),
         "input": report.input.address if report else previous.input,
         "stream": StreamStatus(
@@ -99,8 +102,9 @@ def decide_status(
         "image": report.image if report else previous.image,
         "clients": report.clients if report else None,
         "config": ConfigStatus(
-            desired_hash=config.digest() if isinstance(config, WorkerConfig) else None,
+            desired_hash=digest,
             applied_hash=report.config.applied_hash if report else None,
+            ended_hash=digest if seen.final and phase in (Phase.COMPLETED, Phase.FAILED) else None,
         ),
         "worker": seen.worker.model_copy(update={"last_exit": seen.exit or previous.worker.last_exit}),
     }
@@ -134,9 +138,9 @@ def stopped(thing: Camera | Pipeline) -> bool:
     return thing.spec.lifecycle.mode is LifecycleMode.STOPPED or (isinstance(thing, Pipeline) and thing.spec.replicas == 0)
 
 
-def completed(thing: Camera | Pipeline, config: WorkerConfig, previous: CameraStatus | PipelineStatus) -> bool:
+def ended_for_good(thing: Camera | Pipeline, config: WorkerConfig, previous: CameraStatus | PipelineStatus) -> bool:
     """Whether the worker came to its end with exactly this configuration: it is not started again until something is edited."""
-    return not stopped(thing) and previous.phase is Phase.COMPLETED and previous.config.desired_hash == config.digest()
+    return not stopped(thing) and previous.config.ended_hash == config.digest()
 
 
 def wanted_background(thing: Camera | Pipeline) -> Background | None:
@@ -209,8 +213,10 @@ def _asleep(thing: Camera | Pipeline, config: WorkerConfig | SpecError, seen: Se
         return Finding(FALSE, "NotDeployed", seen.deployed.message)
     if seen.exit is None:
         return Finding(FALSE, "Starting", "the worker starts")
-    reason, message = _word(seen.exit.reason), seen.exit.message
-    return Finding(FALSE, reason, message or f"the worker ended with exit code {seen.exit.exit_code}")
+    reason, message = _word(seen.exit.reason), seen.exit.message or f"the worker ended with exit code {seen.exit.exit_code}"
+    if seen.final and seen.exit.exit_code != 0:
+        message = f"{message}; it is not tried again: edit the spec, or create it anew"
+    return Finding(FALSE, reason, message)
 
 
 def _accepted(config: WorkerConfig | SpecError) -> Finding:

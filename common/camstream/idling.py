@@ -32,18 +32,19 @@ class Activity:
     heard_at: datetime | None = None
     """When it was started or last answered, with time zone; None where there is none."""
     answered_at: datetime | None = None
-    """When it answered for the first time, with time zone. Before that, nobody could know that there is something to read."""
+    """When it was first known to answer, with time zone. Before that, nobody could know that there is something to read."""
     slept_at: datetime | None = None
     """When it was last ended because nobody read it, with time zone."""
 
 
-def awake(objects: Objects, activities: Mapping[Key, Activity], now: datetime) -> set[Key]:
+def awake(objects: Objects, activities: Mapping[Key, Activity], now: datetime, first_reader_s: float = 0.0) -> set[Key]:
     """The objects whose workers shall run.
 
     :param activities: of the objects whose workers run, or have run
     :param now: with time zone
+    :param first_reader_s: how long after its first answer a worker runs at least, however short its time-out [s]
     """
-    found = {key for key, thing in objects.items() if _wanted(thing, activities.get(key, Activity()), now)}
+    found = {key for key, thing in objects.items() if _wanted(thing, activities.get(key, Activity()), now, first_reader_s)}
     reached = list(found)
     while reached:
         thing = objects[reached.pop()]
@@ -69,7 +70,7 @@ def stamp(now: datetime) -> str:
     return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _wanted(thing: Camera | Pipeline, activity: Activity, now: datetime) -> bool:
+def _wanted(thing: Camera | Pipeline, activity: Activity, now: datetime, first_reader_s: float) -> bool:
     lifecycle = thing.spec.lifecycle
     if lifecycle.mode is not LifecycleMode.ON_DEMAND:
         return _may_run(thing)
@@ -83,7 +84,7 @@ def _wanted(thing: Camera | Pipeline, activity: Activity, now: datetime) -> bool
     if activity.report is not None:
         idle_s = activity.report.idle_seconds
         known_s = (now - activity.answered_at).total_seconds() if activity.answered_at else math.inf
-        return idle_s is None or min(idle_s, known_s) < timeout_s
+        return idle_s is None or idle_s < timeout_s or known_s < max(timeout_s, first_reader_s)
     # It starts, or is about to: who asked has had nothing yet.
     answered = asked is not None and activity.slept_at is not None and activity.slept_at >= asked
     waits_s = (now - activity.heard_at).total_seconds() if activity.heard_at else None if answered else asked_s

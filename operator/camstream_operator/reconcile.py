@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from camstream.decide import FALSE, IDLE, TRUE, Finding, completed, decide_invalid, decide_status, stopped, wanted_background
+from camstream.decide import FALSE, IDLE, TRUE, Finding, decide_invalid, decide_status, ended_for_good, stopped, wanted_background
 from camstream.errors import NameConflict, SpecError
 from camstream.idling import Activity, awake
 from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE, name_of_object
@@ -22,7 +22,7 @@ from camstream.spec.base import problems
 from camstream.spec.key import Key
 from camstream.spec.objects import KINDS, Camera, Pipeline
 from camstream.spec.output import LifecycleMode
-from camstream.spec.status import CameraStatus, ConditionType, Phase, PipelineStatus
+from camstream.spec.status import CameraStatus, ConditionType, PipelineStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig
 from camstream_operator.build.children import build_children, place_of
 from camstream_operator.build.names import CONFIG, CONFIG_FILE, IDENTITY, child_name, gather_address, stream_address
@@ -47,6 +47,10 @@ RETRY_S: Final = 30.0
 
 IDLE_LOOK_S: Final = 5.0
 """[s] How often an object that runs on demand is asked whether it still has to."""
+
+FIRST_READER_S: Final = 10.0
+"""[s] How long a worker that has just begun runs at least, whatever its time-out: who asked for it has yet to be told its address, and the
+nodes where it leads to. It counts from when the status says that the worker is active."""
 
 NO_VERSION: Final = "1"
 """A ``resourceVersion`` that no object has: the first write to a new cluster is number 2."""
@@ -100,7 +104,7 @@ class Reconciler:
             except SpecError as error:
                 config = error
         status = await self._tell(key, thing, config, failed, paused, idle)
-        if status.phase is Phase.COMPLETED and thing.status.phase is not Phase.COMPLETED:
+        if status.config.ended_hash not in (None, thing.status.config.ended_hash):
             return 0.0  # its worker is not needed any more, and our own write is news to nobody
         if thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND and not idle:
             return IDLE_LOOK_S  # that time goes by without a reader is news to nobody
@@ -118,11 +122,13 @@ class Reconciler:
                 objects[one] = self._store.objects[one]
         now = self._now()
         activities = {one: self._activity(one, other, now) for one, other in objects.items()}
-        return key not in awake(objects, activities, now)
+        return key not in awake(objects, activities, now, FIRST_READER_S)
 
     def _activity(self, key: Key, thing: Camera | Pipeline, now: datetime) -> Activity:
         pods = [pod["metadata"] | {"answers": answers(pod)} for pod in self._store.pods(key) if "deletionTimestamp" not in pod["metadata"]]
-        report = next(filter(None, (self._reports.of(pod["uid"]) for pod in pods)), None)
+        # Of a worker that only stays to tell how it ended, it is no news that nobody reads it: who made it is given time to learn of that.
+        reports = (self._reports.of(pod["uid"]) for pod in pods)
+        report = next((one for one in reports if one is not None and one.exit is None), None)
         heard = [
             now - timedelta(seconds=self._reports.waited_s(pod["uid"]))
             if pod["answers"]
@@ -130,8 +136,16 @@ class Reconciler:
             for pod in pods
         ]
         active = next((one for one in thing.status.conditions if one.type == ConditionType.ACTIVE), None)
-        slept_at = datetime.fromisoformat(active.last_transition_time) if active and active.reason == IDLE else None
-        return Activity(report, max(heard, default=None), slept_at=slept_at)
+        since = datetime.fromisoformat(active.last_transition_time) if active else None
+        if since is not None and thing.status.config.ended_hash is not None:
+            heard.append(since)
+        return Activity(
+            report,
+            max(heard, default=None),
+            # Not yet: this very look is about to say it.
+            answered_at=since if active and active.status is TRUE else now,
+            slept_at=since if active and active.reason == IDLE else None,
+        )
 
     async def _delete(self, key: Key, uid: str) -> None:
         log.info("%s: nobody reads it, and it is deleted, as lifecycle.deleteWhenIdle asks", key)
@@ -205,7 +219,7 @@ class Reconciler:
 
         :returns: why that was not possible, where people have to do something about it
         """
-        running = not idle and not stopped(thing) and not completed(thing, config, thing.status)
+        running = not idle and not stopped(thing) and not ended_for_good(thing, config, thing.status)
         config_map, service, deployment = build_children(thing, config, self._settings, running)
         done = await asyncio.gather(*(self._apply(key, child) for child in (config_map, service)), return_exceptions=True)
         try:

@@ -7,8 +7,6 @@ import pytest
 from client_scenarios import SCENARIOS, Server
 from cluster_runs import Workspace
 
-IDLE_S = 10
-
 
 @pytest.mark.timeout(3600, func_only=True)
 def test_every_scenario_holds_on_a_cluster(workspace: Workspace, gateway: dict[int, str]) -> None:
@@ -19,7 +17,7 @@ def test_every_scenario_holds_on_a_cluster(workspace: Workspace, gateway: dict[i
         (reading,) = workspace.cluster.read_frames(workspace.namespace, address, image=workspace.installation.worker_image)
         return reading.channels
 
-    server = Server(gateway[8888], gateway[8889], read, patience_s=180, idle_s=IDLE_S)
+    server = Server(gateway[8888], gateway[8889], read, patience_s=180)
     failed = {}
     # In one test: each installation of the gateway takes longer than a scenario.
     for scenario in SCENARIOS:

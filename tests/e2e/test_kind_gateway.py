@@ -4,7 +4,7 @@ import json
 import urllib.request
 
 from cam_server_client import CamClient, PipelineClient
-from cluster_runs import NAMESPACE, Workspace, camera, figure
+from cluster_runs import NAMESPACE, Workspace, camera, condition, figure, pipeline
 from waiting import wait_for
 
 from camstream.names import API_VERSION
@@ -48,6 +48,27 @@ def test_clients_make_read_and_leave_streams_and_pods_come_and_go(workspace: Wor
     workspace.wait_for_phase(camera, "Idle")
     wait_for("no pod", lambda: not workspace.pods(camera), 60, 0.5)
     figure("pods that are left when nobody reads", len(workspace.pods(camera)), "")
+
+
+def test_private_stream_ends_for_good_when_its_script_fails_and_clients_are_told_how(workspace: Workspace, gateway: dict[int, str]) -> None:
+    workspace.expected |= {"ScriptError"}
+    script = {"source": "def process_image(*_):\n    raise ValueError('no beam')\n"}
+    lifecycle = {"mode": "OnDemand", "idleTimeoutSeconds": 600, "deleteWhenIdle": True}
+    workspace.apply(camera(), pipeline("mine", externalName="mine", script=script, failure={"abortOnError": True}, lifecycle=lifecycle))
+    failed = workspace.wait_for_phase("pipeline/mine", "Failed")["status"]
+    assert failed["config"]["endedHash"] == failed["config"]["desiredHash"]
+    ready = condition(failed, "Ready")
+    assert ready["reason"] == "ScriptError"
+    assert "<script mine>:2: ValueError: no beam" in ready["message"]
+    workspace.wait_for("no pod", "pipeline/mine", lambda _: not workspace.pods("pipeline/mine"))
+    # Nobody starts it again.
+    workspace.check()
+    pipelines = PipelineClient(gateway[8889])
+    assert not pipelines.is_instance_running("mine")
+    assert pipelines.get_instance_exit_code("mine") == 1
+    workspace.edit("pipeline/mine", script={"source": "def process_image(*_):\n    return {}\n"})
+    workspace.wait_until_ready("pipeline/mine")
+    assert pipelines.is_instance_running("mine")
 
 
 def test_backgrounds_reach_workers_and_outlive_objects_and_pods(workspace: Workspace, gateway: dict[int, str]) -> None:

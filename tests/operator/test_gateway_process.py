@@ -60,6 +60,47 @@ def test_clients_of_cam_server_make_and_change_objects_of_the_cluster(cluster: C
         assert cluster.list("Pipeline", "rest") == []
 
 
+def told(*conditions: str, **status: Any) -> dict[str, Any]:
+    """What an operator writes to an object, with these conditions true."""
+    stamp = "2026-08-21T12:00:00Z"
+    true = [{"type": name, "status": "True", "reason": name, "lastTransitionTime": stamp} for name in conditions]
+    return {"status": {"conditions": true, "stream": {"address": "tcp://one:9999"}} | status}
+
+
+@pytest.mark.parametrize(
+    ("ended", "made"),
+    [
+        pytest.param({"config": {"desiredHash": "a", "endedHash": "a"}}, True, id="at its first frame"),
+        pytest.param({}, False, id="before its stream was open"),
+    ],
+)
+def test_instance_that_fails_when_it_is_made_is_told_as_made_if_its_stream_was_open(
+    cluster: Cluster, tmp_path: Path, ended: dict[str, Any], made: bool
+) -> None:
+    namespace = cluster.make_namespace(f"fails-{made}".lower())
+    cluster.create("Camera", namespace, "gun", SIMULATION)
+    cluster.edit("Camera", namespace, "gun", told("Active", "InputConnected", phase="Running"), subresource="status")
+    last_exit = {"reason": "ScriptError", "exitCode": 1, "message": "no beam"}
+    failed = told(phase="Failed", worker={"lastExit": last_exit}, **ended)
+    with (
+        running_gateway(cluster.server.kubeconfig, tmp_path, "--home", namespace, "--namespace", namespace) as doors,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        cameras, pipelines = CamClient(doors["cameras"]), PipelineClient(doors["pipelines"])
+        [camera] = wait_for("the camera is seen", cameras.get_cameras)
+        answer = pool.submit(pipelines.create_instance_from_config, {"camera_name": camera}, "mine")
+        wait_for("it is made", lambda: cluster.find("Pipeline", namespace, "mine"))
+        cluster.edit("Pipeline", namespace, "mine", failed, subresource="status")
+        if made:
+            assert answer.result(30) == ("mine", "tcp://one:9999")
+            assert not pipelines.is_instance_running("mine")
+            assert pipelines.get_instance_exit_code("mine") == 1
+        else:
+            with pytest.raises(ValueError, match="instance terminated"):
+                answer.result(30)
+            assert cluster.find("Pipeline", namespace, "mine") is None
+
+
 def test_own_api_reads_and_changes_objects_of_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
     cluster.make_namespace("native")
     lifecycle = {"lifecycle": {"mode": "OnDemand"}}

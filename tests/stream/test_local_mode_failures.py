@@ -92,6 +92,20 @@ def test_pipeline_that_is_done_stays_completed_until_it_is_edited(tmp_path: Path
         run.wait_for_phase("pipe", Phase.RUNNING)
 
 
+def test_private_pipeline_whose_script_fails_stays_failed_until_it_is_edited(tmp_path: Path, folder: Path) -> None:
+    # Not at the first image: its worker has answered by then.
+    script = "n = 0\ndef process_image(*_):\n    global n\n    n += 1\n    if n > 20:\n        raise ValueError('no beam')\n    return {}\n"
+    private = {"failure": {"abortOnError": True}, "lifecycle": {"mode": "OnDemand", "deleteWhenIdle": True, "idleTimeoutSeconds": 600}}
+    file = write(folder / "pair.yaml", small_camera(), small_pipeline(script={"source": script}, **private))
+    with local_run(tmp_path, "--no-page", str(folder)) as run:
+        failed = run.wait("pipe", "ended", lambda view: view.phase == Phase.FAILED and view.pid is None)
+        assert "<script pipe>:6: ValueError: no beam" in failed.message
+        assert "it is not tried again: edit the spec, or create it anew" in failed.message
+        assert failed.restarts == 0
+        write(file, small_camera(), small_pipeline(script={"source": "def process_image(*_):\n    return {}\n"}, **private))
+        run.wait_for_phase("pipe", Phase.RUNNING)
+
+
 def test_background_is_taken_up_when_it_appears(tmp_path: Path, folder: Path) -> None:
     backgrounds = tmp_path / "backgrounds"
     backgrounds.mkdir()

@@ -13,6 +13,7 @@ import zmq
 from feeds import Feed
 from workers import WorkerProcess, camera, pipeline, reader, simulation, store_background, worker
 
+from camstream.spec import WorkerConfig
 from camstream.spec.source import SimulationSource
 from camstream_worker.sources.simulation import BeamSimulation
 
@@ -331,6 +332,60 @@ def test_abort_on_error_ends_the_worker_with_the_reason(tmp_path: Path, feed: Fe
         feed.send(1)
         assert pipe.process.wait(10) == 1
         assert "abortOnError" in json.loads(pipe.termination.read_text())["message"]
+
+
+BROKEN: dict[str, Any] = {
+    "input": LOSSLESS,
+    "script": {"source": "def process_image(*_):\n    raise ValueError('no beam')\n"},
+    "failure": {"abortOnError": True},
+}
+PRIVATE: dict[str, Any] = {"lifecycle": {"mode": "OnDemand", "deleteWhenIdle": True}}
+STAY = ("--stay-when-completed",)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_private_worker_whose_script_fails_stays_to_tell_so_and_ends_when_it_is_edited(tmp_path: Path, feed: Feed, threads: int):
+    config = pipeline(feed.address, threads=threads, **BROKEN, **PRIVATE)
+    with worker(tmp_path, config, arguments=STAY) as pipe:
+        feed.send(1)
+        told = pipe.wait_for_status("ended", lambda s: s["exit"] is not None)
+        assert (told["phase"], told["exit"]["reason"], told["exit"]["exitCode"]) == ("Failed", "ScriptError", 1)
+        assert "<script pipe>:2: ValueError: no beam" in told["exit"]["message"]
+        assert told["config"]["appliedHash"] == WorkerConfig.model_validate(config).digest()
+        # The kubelet starts anew what is not alive, and sends clients to what is ready.
+        assert (pipe.get("/healthz")[0], pipe.get("/readyz")[0]) == (200, 503)
+        pipe.write(config | {"pipeline": config["pipeline"] | {"failure": {}}})
+        assert pipe.process.wait(10) == 0
+        assert not pipe.termination.exists()
+
+
+def test_private_worker_whose_script_does_not_return_stays_to_tell_so(tmp_path: Path, feed: Feed):
+    script = {"source": "import time\n\ndef process_image(*_):\n    time.sleep(1000)\n", "timeoutSeconds": 1}
+    with worker(tmp_path, pipeline(feed.address, input=LOSSLESS, script=script, **PRIVATE), arguments=STAY) as pipe:
+        feed.send(1)
+        told = pipe.wait_for_status("ended", lambda s: s["exit"] is not None)
+        assert told["exit"]["reason"] == "ScriptTimeout"
+        assert "started anew" not in told["exit"]["message"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_worker_of_everybody_whose_script_fails_ends_to_be_started_again(tmp_path: Path, feed: Feed, threads: int):
+    with worker(tmp_path, pipeline(feed.address, threads=threads, **BROKEN), arguments=STAY) as pipe:
+        feed.send(1)
+        assert pipe.process.wait(10) == 1
+        assert json.loads(pipe.termination.read_text())["reason"] == "ScriptError"
+
+
+def test_worker_that_is_complete_stays_to_tell_so_and_ends_when_it_is_edited(tmp_path: Path, feed: Feed):
+    config = pipeline(feed.address, input=LOSSLESS, selection={"records": 1}, output={"mode": "Push"})
+    with worker(tmp_path, config, arguments=STAY) as pipe, reader(pipe.address, zmq.PULL) as r:
+        feed.send(1)
+        assert r.message().pulse_id == 1
+        told = pipe.wait_for_status("ended", lambda s: s["exit"] is not None)
+        assert (told["phase"], told["exit"]["reason"], told["exit"]["exitCode"]) == ("Completed", "Completed", 0)
+        pipe.write(config | {"pipeline": config["pipeline"] | {"selection": {"records": 2}}})
+        assert pipe.process.wait(10) == 0
+        assert not pipe.termination.exists()
 
 
 def test_abort_on_timeout_ends_the_worker_with_the_reason(tmp_path: Path, feed: Feed):

@@ -42,7 +42,7 @@ class Server:
     patience_s: float = 60.0
     """How long something may take that needs a worker to start or to end."""
     idle_s: int = 2
-    """no_client_timeout of what is left alone [s]: longer than it takes to tell its address."""
+    """no_client_timeout of what is left alone [s]: also where it takes longer to start it, its address is told first."""
 
     def __post_init__(self) -> None:
         self.cam, self.pipe = CamClient(self.camera_url), PipelineClient(self.pipeline_url)

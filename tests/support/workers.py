@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from camstream.wire import Decoder, Message
 class WorkerProcess:
     """One `camstream_worker.app` with a configuration file of its own."""
 
-    def __init__(self, folder: Path, config: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: Mapping[str, Any], environment: Mapping[str, str] | None = None, arguments: Sequence[str] = ()
+    ) -> None:
         name = config["name"]
         self.path = folder / name / "config.json"
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +45,7 @@ class WorkerProcess:
                     "--exit-with-stdin",
                     "--termination-file",
                     str(self.termination),
+                    *arguments,
                 ],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -116,8 +119,10 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker(folder: Path, config: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Iterator[WorkerProcess]:
-    process = WorkerProcess(folder, config, environment)
+def worker(
+    folder: Path, config: Mapping[str, Any], environment: Mapping[str, str] | None = None, arguments: Sequence[str] = ()
+) -> Iterator[WorkerProcess]:
+    process = WorkerProcess(folder, config, environment, arguments)
     try:
         yield process
     finally:

@@ -13,9 +13,10 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-COMPLETED, FAILED, WRONG_CONFIGURATION, ADDRESS_IN_USE = 0, 1, 2, 3
-
+if TYPE_CHECKING:
+    from camstream.spec.status import ExitStatus
 
 log = logging.getLogger("camstream_worker")
 
@@ -26,8 +27,8 @@ def main() -> int:
     _limit_threads()
     _have_writable_kernels()
     # After the thread limits: the libraries below read them when they are loaded.
-    from camstream.errors import CamstreamError, SpecError
-    from camstream_worker.outputs.bsread import AddressInUse
+    from camstream.errors import CamstreamError
+    from camstream_worker.service.ending import COMPLETED, FAILED, completion, failure
     from camstream_worker.service.memory import keep_buffers
     from camstream_worker.service.worker import Worker
 
@@ -36,14 +37,14 @@ def main() -> int:
         worker = Worker(options.config, stay=options.stay_when_completed)
         _stop_on(worker.stopped, options.exit_with_stdin)
         worker.run()
-    except (AddressInUse, SpecError, CamstreamError, OSError) as error:
-        code, reason = _meaning(error, AddressInUse, SpecError)
-        log.error("%s: %s", reason, error)  # noqa: TRY400 - a message for people; the trace would hide it
-        _leave_reason(options.termination_file, reason, code, str(error))
-        return code
+    except (CamstreamError, OSError) as error:
+        how = failure(error)
+        log.error("%s: %s", how.reason, error)  # noqa: TRY400 - a message for people; the trace would hide it
+        _leave_reason(options.termination_file, how)
+        return FAILED if how.exit_code is None else how.exit_code
     if worker.ended:
         log.info("completed: %s", worker.ended)
-        _leave_reason(options.termination_file, "Completed", COMPLETED, worker.ended)
+        _leave_reason(options.termination_file, completion(worker.ended))
     return COMPLETED
 
 
@@ -58,7 +59,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--stay-when-completed",
         action="store_true",
-        help="after the last frame close the stream, but go on to answer /status until stopped (where an ended process would be run again)",
+        help="after the last frame, or a failure that is not tried again, close the stream, but go on to answer /status until stopped or "
+        "edited (where an ended process would be run again)",
     )
     parser.add_argument("--termination-file", type=Path, metavar="FILE", help="where to write one line of JSON that says why it ended")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
@@ -106,17 +108,9 @@ def _stop_on(stopped: threading.Event, with_stdin: bool) -> None:
         threading.Thread(target=wait_for_end, name="stdin", daemon=True).start()
 
 
-def _meaning(error: Exception, address_in_use: type[Exception], spec_error: type[Exception]) -> tuple[int, str]:
-    if isinstance(error, address_in_use):
-        return ADDRESS_IN_USE, "AddressInUse"
-    if isinstance(error, spec_error):
-        return WRONG_CONFIGURATION, "WrongConfiguration"
-    return FAILED, type(error).__name__
-
-
-def _leave_reason(path: Path | None, reason: str, code: int, message: str) -> None:
+def _leave_reason(path: Path | None, how: "ExitStatus") -> None:
     if path is not None:
-        path.write_text(json.dumps({"reason": reason, "exitCode": code, "message": message}) + "\n")
+        path.write_text(json.dumps(how.model_dump(by_alias=True)) + "\n")
 
 
 if __name__ == "__main__":

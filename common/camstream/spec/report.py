@@ -92,3 +92,4 @@ class WorkerReport(Spec):
     last_error: str = ""
     """The last frame or connection that failed, in words."""
     exit: ExitStatus | None = None
+    """How it ended for good, where it only stays to tell: it is not to be started again with this configuration."""

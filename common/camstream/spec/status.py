@@ -119,6 +119,9 @@ class ConfigStatus(Spec):
     """The one that follows from the spec."""
     applied_hash: str | None = None
     """The one that the worker runs with."""
+    ended_hash: str | None = None
+    """The one with which the worker ended for good: completed, or failed where that is not tried again. It is not
+    started while this one is wanted."""
 
 
 class ExitStatus(Spec):

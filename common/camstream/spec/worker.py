@@ -80,6 +80,11 @@ class WorkerConfig(Spec):
         assert spec is not None  # noqa: S101 - the validator saw to it
         return spec
 
+    @property
+    def fails_for_good(self) -> bool:
+        """Whether a worker that fails is not started again: who makes a stream for itself looks at how it failed, as with cam_server."""
+        return self.spec.lifecycle.delete_when_idle
+
     def digest(self) -> str:
         """Short name of exactly this configuration. Defaults are left out: a field that a later version adds changes no name."""
         return short_hash(self.to_dict())

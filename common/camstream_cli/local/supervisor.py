@@ -255,6 +255,7 @@ class Supervisor:
         seen = Seen(
             report=worker.report if worker else None,
             exit=worker.exit if worker else None,
+            final=worker is not None and worker.ended_for_good,
             worker=WorkerStatus(restarts=worker.restarts if worker else 0),
             address=stream_address(thing, endpoint),
             idle=key not in self._awake and thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND,

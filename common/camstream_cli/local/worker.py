@@ -80,8 +80,12 @@ class WorkerProcess:
 
     @property
     def _final(self) -> tuple[int, ...]:
-        """Who makes a stream for itself looks at how it failed; it is not tried again and again behind its back."""
-        return (FAILED,) if self.config.spec.lifecycle.delete_when_idle else ()
+        return (FAILED,) if self.config.fails_for_good else ()
+
+    @property
+    def ended_for_good(self) -> bool:
+        """Whether it ended for good after it had begun to work."""
+        return self.ended_at is not None and self.exit is not None and (self.exit.exit_code == COMPLETED or self.answered_at is not None)
 
     @staticmethod
     def log_file_in(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Final
 import aiohttp
 from pydantic import ValidationError
 
-from camstream.errors import CamstreamError
+from camstream.errors import CamstreamError, FrameError, ScriptError
 from camstream.idling import NOBODY, asked_at, stamp
 from camstream.names import UPLOADED
 from camstream.spec.fields import OutputMode
@@ -21,7 +21,7 @@ from camstream.spec.legacy.objects import Config, Streaming, Wanted, config_of, 
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.report import WorkerReport
-from camstream.spec.status import ConditionType, Phase
+from camstream.spec.status import ConditionType, Phase, StreamingStatus
 from camstream_gateway.backgrounds import Library, Mean
 from camstream_gateway.cam_server.translation import (
     Unknown,
@@ -42,6 +42,9 @@ from camstream_gateway.scripts import ScriptFolder
 from camstream_gateway.store import Held, NotFound
 
 log = logging.getLogger(__name__)
+
+FAILED_AT_A_FRAME: Final = (FrameError.__name__, ScriptError.__name__)
+"""Reasons of an end that ``failure.abortOnError`` and ``abortOnTimeout`` ask for, or the own program of a pipeline of type Script."""
 
 START_S: Final = 30.0
 """Longest wait for a worker to start."""
@@ -182,8 +185,8 @@ class Service:
             status = held.thing.status
             if asked is not None and (asked_at(held.thing) or asked) < asked:
                 return None  # what was told before it was asked for
-            if status.phase is Phase.COMPLETED and is_instance(held.thing):
-                return held  # it was opened, and has ended as it was asked to
+            if is_instance(held.thing) and _was_open(status):
+                return held  # and has ended since, as it was asked to
             if status.phase in (Phase.FAILED, Phase.COMPLETED):
                 raise CamstreamError(f"{key}: instance terminated. {_why(held.thing)}")
             return held if is_true(status, ConditionType.ACTIVE) else None
@@ -333,6 +336,12 @@ def check_may_run(thing: Streaming) -> None:
     """:raises NotNow: if an object is stopped on request"""
     if thing.spec.lifecycle.mode is LifecycleMode.STOPPED:
         raise NotNow(f"{Key.of(thing)} is stopped on request; set spec.lifecycle.mode to Always or OnDemand to start it")
+
+
+def _was_open(status: StreamingStatus) -> bool:
+    """Whether a stream has ended for good after it was open: with its last frame, or with one that could not be processed."""
+    ended = status.worker.last_exit if status.config.ended_hash is not None else None
+    return status.phase is Phase.COMPLETED or (ended is not None and ended.reason in FAILED_AT_A_FRAME)
 
 
 def _state(thing: Streaming) -> str:

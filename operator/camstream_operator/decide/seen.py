@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from camstream.decide import FALSE, TRUE, Finding, Seen, completed, stopped
+from camstream.decide import FALSE, TRUE, Finding, Seen, ended_for_good, stopped
 from camstream.errors import SpecError
 from camstream.names import HTTP_PORT, PAUSE
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
 from camstream.spec.report import WorkerReport
-from camstream.spec.status import ExitStatus, Phase, WorkerStatus
+from camstream.spec.status import ExitStatus, WorkerStatus
 from camstream.spec.worker import WorkerConfig
 from camstream_operator.build.names import selector, stream_address
 from camstream_operator.decide.pods import (
@@ -79,13 +79,12 @@ def see(
         replicas=((deployment or {}).get("status") or {}).get("replicas", 0) if isinstance(thing, Pipeline) else None,
         selector=",".join(f"{name}={value}" for name, value in selector(Key.of(thing)).items()) if isinstance(thing, Pipeline) else None,
     )
-    if isinstance(config, WorkerConfig) and completed(thing, config, thing.status):
-        last = thing.status.worker.last_exit
-        return replace(seen, report=None, obstacle=None, exit=last or ExitStatus(reason="Completed", exit_code=0))
-    if report is not None and report.phase is Phase.COMPLETED:
+    if isinstance(config, WorkerConfig) and ended_for_good(thing, config, thing.status):
+        return replace(seen, report=None, obstacle=None, exit=thing.status.worker.last_exit, final=True)
+    if report is not None and report.exit is not None:
         # With another configuration it would be taken for the end of one that never ran.
         done = isinstance(config, WorkerConfig) and report.config.applied_hash == config.digest()
-        return replace(seen, report=None, exit=ExitStatus(reason="Completed", exit_code=0, message=report.message) if done else None)
+        return replace(seen, report=None, exit=report.exit if done else None, final=done)
     return seen
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from objects import make_camera, make_pipeline
 
-from camstream.decide import FALSE, TRUE, Finding, Seen, completed, decide_invalid, decide_status, headline, stopped
+from camstream.decide import FALSE, TRUE, Finding, Seen, decide_invalid, decide_status, ended_for_good, headline, stopped
 from camstream.errors import BrokenReference, ClassNotAllowed, ImmutableField, NameConflict, SpecError
 from camstream.spec import Camera, Pipeline, StoredBackground, WorkerConfig
 from camstream.spec.report import ConfigReport, InputReport, WorkerReport
@@ -452,7 +452,7 @@ def test_pod_node_and_address_from_outside_are_told() -> None:
     assert ended.worker == worker.model_copy(update={"last_exit": CRASH})
 
 
-# ---------------------------------------------------------------------- stopped and completed
+# ---------------------------------------------------------------------- stopped and ended for good
 
 
 def test_stopped_is_what_asks_for_no_worker() -> None:
@@ -460,27 +460,53 @@ def test_stopped_is_what_asks_for_no_worker() -> None:
     assert stopped(make_camera()) is False
 
 
-def completed_status(config: WorkerConfig, phase: Phase = Phase.COMPLETED) -> CameraStatus:
-    return CameraStatus(phase=phase, config=ConfigStatus(desired_hash=config.digest()))
+DONE = ExitStatus(reason="Completed", exit_code=0)
+BROKEN = ExitStatus(reason="ScriptError", exit_code=1, message="script 'fit', line 2: ValueError: no beam")
 
 
-def test_completed_is_what_came_to_its_end_with_exactly_this_configuration() -> None:
-    assert completed(CAMERA, CONFIG, completed_status(CONFIG)) is True
-    assert completed(CAMERA, WANTED, completed_status(CONFIG)) is False
-    assert completed(CAMERA, CONFIG, CAMERA.status) is False
+def status_of_ended(config: WorkerConfig) -> CameraStatus:
+    return CameraStatus(phase=Phase.COMPLETED, config=ConfigStatus(desired_hash=config.digest(), ended_hash=config.digest()))
+
+
+def test_an_end_is_for_good_with_exactly_this_configuration() -> None:
+    assert ended_for_good(CAMERA, CONFIG, status_of_ended(CONFIG)) is True
+    assert ended_for_good(CAMERA, WANTED, status_of_ended(CONFIG)) is False
+    assert ended_for_good(CAMERA, CONFIG, CAMERA.status) is False
     stop = make_camera(lifecycle={"mode": "Stopped"})
-    assert completed(stop, config_of(stop), completed_status(config_of(stop))) is False
+    assert ended_for_good(stop, config_of(stop), status_of_ended(config_of(stop))) is False
 
 
-@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.COMPLETED])
-def test_no_other_phase_is_completed(phase: Phase) -> None:
-    assert completed(CAMERA, CONFIG, completed_status(CONFIG, phase)) is False
+@pytest.mark.parametrize(("how", "phase"), [(DONE, Phase.COMPLETED), (BROKEN, Phase.FAILED)], ids=["completed", "failed"])
+def test_what_is_told_of_an_end_for_good_keeps_the_worker_from_starting_until_an_edit(how: ExitStatus, phase: Phase) -> None:
+    status = decide(CAMERA, CONFIG, Seen(exit=how, final=True, deployed=APPLIED))
+    assert (status.phase, status.config.ended_hash) == (phase, CONFIG.digest())
+    assert ended_for_good(CAMERA, CONFIG, status)
+    edited = decide(CAMERA, WANTED, Seen(deployed=APPLIED), status)
+    assert (edited.phase, edited.config.ended_hash) == (Phase.STARTING, None)
 
 
-def test_what_is_told_of_an_end_makes_it_completed() -> None:
-    status = decide(CAMERA, CONFIG, Seen(exit=ExitStatus(reason="Completed", exit_code=0), deployed=APPLIED))
-    assert completed(CAMERA, CONFIG, status) is True
-    assert not completed(CAMERA, CONFIG, decide(CAMERA, CONFIG, Seen(exit=CRASH, deployed=APPLIED)))
+@pytest.mark.parametrize(
+    "thing",
+    [
+        pytest.param(make_camera(lifecycle={"mode": "Stopped"}), id="stopped"),
+        pytest.param(make_camera(lifecycle={"mode": "OnDemand"}), id="idle"),
+    ],
+)
+def test_what_has_ended_and_is_not_wanted_runs_when_it_is_wanted_again(thing: Camera) -> None:
+    config = config_of(thing)
+    status = decide(thing, config, Seen(exit=BROKEN, final=True, idle=not stopped(thing), deployed=APPLIED))
+    assert status.config.ended_hash is None
+
+
+def test_a_failure_for_good_says_why_and_what_to_do_and_another_one_promises_nothing() -> None:
+    status = decide(CAMERA, CONFIG, Seen(exit=BROKEN, final=True, deployed=APPLIED))
+    assert facts(status)["Active"] == facts(status)["Ready"] == ("False", "ScriptError")
+    told = "script 'fit', line 2: ValueError: no beam; it is not tried again: edit the spec, or create it anew"
+    assert headline(status) == told
+    assert status.worker.last_exit == BROKEN
+    again = decide(CAMERA, CONFIG, Seen(exit=CRASH, deployed=APPLIED))
+    assert (headline(again), again.config.ended_hash) == (CRASH.message, None)
+    assert "not tried again" not in headline(decide(CAMERA, CONFIG, Seen(exit=DONE, final=True, deployed=APPLIED)))
 
 
 # ---------------------------------------------------------------------- a spec that is wrong although it is stored

@@ -79,6 +79,19 @@ def test_time_counts_from_when_a_worker_first_answered() -> None:
     assert not runs(camera, Activity(report(10.0), NOW, answered_at=ago(500)))
 
 
+@pytest.mark.parametrize(("known_s", "expected"), [(0.0, True), (2.9, True), (3.0, False)])
+def test_first_reader_is_given_a_least_time_to_come_however_short_the_time_out(known_s: float, expected: bool) -> None:
+    camera = woken(make_camera(lifecycle=ON_DEMAND | {"idleTimeoutSeconds": 1}), stamp(ago(1000)))
+    key = Key.of(camera)
+    activities = {key: Activity(report(12.0), NOW, answered_at=ago(known_s))}
+    assert (key in awake({key: camera}, activities, NOW, first_reader_s=3.0)) is expected
+    # A longer time-out counts from the same moment, and is not made longer.
+    longer = woken(make_camera(lifecycle=ON_DEMAND), stamp(ago(1000)))
+    for seconds, goes_on in ((9.9, True), (10.0, False)):
+        activities = {key: Activity(report(12.0), NOW, answered_at=ago(seconds))}
+        assert (key in awake({key: longer}, activities, NOW, first_reader_s=3.0)) is goes_on
+
+
 def test_a_worker_that_tells_nothing_is_given_time_to_start_but_not_for_ever() -> None:
     camera = woken(make_camera(lifecycle=ON_DEMAND), stamp(ago(1000)))
     assert runs(camera, Activity(None, ago(STARTING_S - 1)))

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -137,6 +138,15 @@ class Runner:
                 log.exception("a promise of our own code is broken")
             self._end()
 
+    @contextmanager
+    def _failure_is_known_first(self) -> Iterator[None]:
+        """Keep a failure before the end of a thread ends others: who waits for the end then asks for the reason."""
+        try:
+            yield
+        except Exception as error:
+            self.failure = self.failure or error
+            raise
+
     def apply(self, job: Job) -> None:
         """Take over a new job at the next frame boundary.
 
@@ -195,20 +205,21 @@ class Runner:
     def _read(self) -> None:
         source: Source | None = None
         try:
-            while not self._stop.is_set():
-                try:
-                    source = source or self._open()
-                    source = self._read_while_it_lasts(source)
-                except EndOfSource as end:
-                    self.state.ended = str(end)
-                    return
-                except SourceError as error:
-                    self._lost(error)
-                    if source is not None:
-                        source.close()
-                        source = None
-                        self.counters.reconnects += 1
-                    self._stop.wait(REOPEN_S)
+            with self._failure_is_known_first():
+                while not self._stop.is_set():
+                    try:
+                        source = source or self._open()
+                        source = self._read_while_it_lasts(source)
+                    except EndOfSource as end:
+                        self.state.ended = str(end)
+                        return
+                    except SourceError as error:
+                        self._lost(error)
+                        if source is not None:
+                            source.close()
+                            source = None
+                            self.counters.reconnects += 1
+                        self._stop.wait(REOPEN_S)
         finally:
             if source is not None:
                 source.close()
@@ -303,11 +314,13 @@ class Runner:
         self._clients = ClientCount(output.monitor) if output.monitor is not None else None
         self.ready.set()
         try:
-            for job, frame, values in self._results():
-                if values is not None:
-                    self._deliver(output, job, frame, values)
-        except EndReached as end:
-            self.state.ended = str(end)
+            with self._failure_is_known_first():
+                try:
+                    for job, frame, values in self._results():
+                        if values is not None:
+                            self._deliver(output, job, frame, values)
+                except EndReached as end:
+                    self.state.ended = str(end)
         finally:
             # In this order: libzmq would wait for ever for somebody to take the events of a monitor that is gone.
             output.close()
@@ -378,7 +391,8 @@ class Runner:
                 # It was the whole program, and there is no next frame.
                 raise
             if job.failure.abort_on_error:
-                raise FrameError(f"aborted, as failure.abortOnError asks, at pulse {frame.pulse_id}: {error}") from error
+                kind = ScriptError if isinstance(error, ScriptError) else FrameError
+                raise kind(f"aborted, as failure.abortOnError asks, at pulse {frame.pulse_id}: {error}") from error
             return None
         finally:
             del self._calls[threading.get_ident()]

@@ -271,6 +271,8 @@ class Reloader:
 
     def look(self) -> None:
         """Read the file if it has changed; apply it, or keep the old configuration and say why."""
+        if self._runner.finished.is_set():
+            return  # what has ended, ended with the configuration that was applied
         script = self._runner.job.config.script_path
         found = _signature(self._path), _signature(Path(script)) if script else None
         again = self._again_at is not None and time.monotonic() >= self._again_at

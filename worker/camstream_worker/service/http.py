@@ -87,9 +87,10 @@ class HttpService:
             await server.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        """Alive: the threads of the stream run. A silent source is no reason to restart a worker."""
+        """Alive: the threads of the stream run, or have ended for good. A silent source is no reason to restart a worker."""
         failure = self._runner.failure
-        return web.Response(status=500, text=f"{failure}\n") if failure else web.Response(text="ok\n")
+        dead = failure is not None and self._report().exit is None
+        return web.Response(status=500, text=f"{failure}\n") if dead else web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
         """Ready: a client can connect."""

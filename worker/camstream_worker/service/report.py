@@ -5,7 +5,7 @@ import time
 from collections import deque
 
 from camstream.spec.report import ConfigReport, FrameCounts, InputReport, LastFrame, WorkerReport
-from camstream.spec.status import BackgroundUse, ImageStatus, Phase, ScriptUse, StreamStatus
+from camstream.spec.status import BackgroundUse, ExitStatus, ImageStatus, Phase, ScriptUse, StreamStatus
 from camstream_worker.pipeline.streams import Refusal
 from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.runner import FORGOTTEN_S, NO_FRAME_YET, Runner
@@ -43,7 +43,8 @@ class Rates:
         return round((received1 - received0) / span, 3), round((sent1 - sent0) / span, 3)
 
 
-def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: Rates) -> WorkerReport:
+def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: Rates, how_it_ended: ExitStatus | None) -> WorkerReport:
+    """:param how_it_ended: where it only stays to tell that"""
     state, counters, job = runner.state, runner.counters, runner.job
     used = job.config.background if not job.problem else None
     receive_rate, send_rate = rates.rates()
@@ -78,6 +79,7 @@ def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: 
         background=BackgroundUse(name=used.name, sha256=used.sha256) if used else None,
         script=_script(runner),
         last_error=state.last_error,
+        exit=how_it_ended,
     )
 
 
@@ -100,7 +102,8 @@ def _has_not_returned(runner: Runner) -> bool:
 
 def _waits_for_call(runner: Runner) -> str:
     name = runner.job.script.name if runner.job.script else runner.job.config.name
-    return f"script {name!r} has not returned yet; if it does not within {runner.job.call_limit_s} s, the worker is started anew"
+    then = "ends" if runner.job.config.fails_for_good else "is started anew"
+    return f"script {name!r} has not returned yet; if it does not within {runner.job.call_limit_s} s, the worker {then}"
 
 
 def _phase(runner: Runner, running_s: float) -> tuple[Phase, str]:

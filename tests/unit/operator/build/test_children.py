@@ -17,7 +17,7 @@ from edits import Edit, every_edit
 from objects import make_camera, make_pipeline
 from ruamel.yaml import YAML
 
-from camstream.decide import completed
+from camstream.decide import ended_for_good
 from camstream.errors import ClassNotAllowed, SpecError
 from camstream.resolve import Addresses, resolve
 from camstream.spec import Camera, Pipeline, WorkerConfig
@@ -185,11 +185,11 @@ def test_stop_changes_nothing_of_the_deployment_but_its_replicas() -> None:
 def test_completed_pipeline_gets_no_worker_until_it_is_edited() -> None:
     pipeline = make_pipeline(selection={"records": 100})
     config = config_of(pipeline)
-    status = PipelineStatus(phase=Phase.COMPLETED, config=ConfigStatus(desired_hash=config.digest()))
-    assert completed(pipeline, config, status)
-    assert children(pipeline, running=not completed(pipeline, config, status))[2]["spec"]["replicas"] == 0
+    status = PipelineStatus(phase=Phase.COMPLETED, config=ConfigStatus(ended_hash=config.digest()))
+    assert ended_for_good(pipeline, config, status)
+    assert children(pipeline, running=not ended_for_good(pipeline, config, status))[2]["spec"]["replicas"] == 0
     edited = make_pipeline(selection={"records": 200})
-    assert not completed(edited, config_of(edited), status)
+    assert not ended_for_good(edited, config_of(edited), status)
 
 
 def test_equal_objects_give_equal_children() -> None:

@@ -7,7 +7,7 @@ import pytest
 from objects import make_camera, make_pipeline
 from pods import RUNNING, ended, pod, waiting
 
-from camstream.decide import FALSE, TRUE, Finding, Seen, completed, decide_status
+from camstream.decide import FALSE, TRUE, Finding, Seen, decide_status, ended_for_good
 from camstream.errors import SpecError
 from camstream.resolve import Addresses, resolve
 from camstream.spec import Camera, Pipeline, WorkerConfig
@@ -42,7 +42,7 @@ NO_ROOM: Body = {
 }
 
 
-def report(config: WorkerConfig = CONFIG, phase: Phase = Phase.RUNNING, message: str = "") -> WorkerReport:
+def report(config: WorkerConfig = CONFIG, phase: Phase = Phase.RUNNING, message: str = "", how: ExitStatus | None = None) -> WorkerReport:
     return WorkerReport(
         kind="Camera",
         name="gun",
@@ -54,6 +54,7 @@ def report(config: WorkerConfig = CONFIG, phase: Phase = Phase.RUNNING, message:
         config=ConfigReport(applied_hash=config.digest(), applied_at=0),
         stream=StreamStatus(),
         input=InputReport(address="simulation", connected=True),
+        exit=how,
     )
 
 
@@ -268,7 +269,7 @@ def test_a_worker_that_was_evicted_gives_way_to_the_next() -> None:
 def test_a_worker_that_was_asked_to_stop_starts_again(found: Body) -> None:
     status = status_of(look(found))
     assert status.phase is Phase.STARTING
-    assert not completed(CAMERA, CONFIG, status)
+    assert not ended_for_good(CAMERA, CONFIG, status)
 
 
 def test_a_wrong_edit_leaves_the_worker_alone() -> None:
@@ -278,14 +279,19 @@ def test_a_wrong_edit_leaves_the_worker_alone() -> None:
     assert (status.phase, facts(status)["Accepted"]) == (Phase.RUNNING, ("False", "InvalidSpec"))
 
 
-# ---------------------------------------------------------------------- completed
+# ---------------------------------------------------------------------- ended for good
+
+DONE = ExitStatus(reason="Completed", exit_code=0, message="100 messages were sent")
+BROKEN = ExitStatus(reason="ScriptError", exit_code=1, message="script 'fit', line 2: ValueError: no beam")
 
 
-def test_a_worker_that_came_to_its_end_is_completed_and_stays_so_without_a_pod() -> None:
-    seen = look(pod("a", WANTED, state=RUNNING), reports={"a": report(phase=Phase.COMPLETED, message="100 messages were sent")})
-    assert (seen.report, seen.exit) == (None, ExitStatus(reason="Completed", exit_code=0, message="100 messages were sent"))
+@pytest.mark.parametrize(("how", "phase"), [(DONE, Phase.COMPLETED), (BROKEN, Phase.FAILED)], ids=["completed", "failed"])
+def test_a_worker_that_came_to_its_end_is_told_so_and_stays_so_without_a_pod(how: ExitStatus, phase: Phase) -> None:
+    seen = look(pod("a", WANTED, state=RUNNING), reports={"a": report(phase=phase, how=how)})
+    assert (seen.report, seen.exit, seen.final) == (None, how, True)
     status = status_of(seen)
-    assert (status.phase, facts(status)["Ready"], status.clients) == (Phase.COMPLETED, ("False", "Completed"), None)
+    assert (status.phase, facts(status)["Ready"], status.clients) == (phase, ("False", how.reason), None)
+    assert ended_for_good(CAMERA, CONFIG, status)
     camera = CAMERA.model_copy(update={"status": status})
     for pods in ([], [pod("a", WANTED, state=RUNNING)], [pod("a", WANTED, state=ended("Completed", 0), deleted=True)]):
         found = status_of(look(*pods, camera=camera), camera)
@@ -294,7 +300,7 @@ def test_a_worker_that_came_to_its_end_is_completed_and_stays_so_without_a_pod()
 
 
 def test_an_edit_of_what_is_completed_starts_it_again() -> None:
-    status = CameraStatus(phase=Phase.COMPLETED, config=ConfigStatus(desired_hash=OLD.digest()))
+    status = CameraStatus(phase=Phase.COMPLETED, config=ConfigStatus(desired_hash=OLD.digest(), ended_hash=OLD.digest()))
     camera = CAMERA.model_copy(update={"status": status})
     assert status_of(look(camera=camera), camera).phase is Phase.STARTING
 
@@ -302,9 +308,15 @@ def test_an_edit_of_what_is_completed_starts_it_again() -> None:
 @pytest.mark.parametrize("going", [True, False])
 def test_the_end_of_the_worker_before_is_not_taken_for_that_of_an_edit(going: bool) -> None:
     last = pod("old", OLD.identity(), state=RUNNING, deleted=going)
-    status = status_of(look(last, reports={"old": report(OLD, Phase.COMPLETED)}))
+    status = status_of(look(last, reports={"old": report(OLD, Phase.COMPLETED, how=DONE)}))
     assert status.phase is Phase.STARTING
-    assert not completed(CAMERA, CONFIG, status)
+    assert not ended_for_good(CAMERA, CONFIG, status)
+
+
+def test_a_worker_that_fails_and_is_about_to_end_is_no_end_for_good() -> None:
+    seen = look(pod("a", WANTED, state=RUNNING), reports={"a": report(phase=Phase.FAILED, message="its address is in use")})
+    assert (seen.exit, seen.final) == (None, False)
+    assert not ended_for_good(CAMERA, CONFIG, status_of(seen))
 
 
 # ---------------------------------------------------------------------- from outside
