@@ -78,9 +78,14 @@ def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: 
         else LastFrame(pulse_id=state.last_pulse_id, age_seconds=round(max(time.time() - state.last_sent, 0), 3)),
         background=BackgroundUse(name=used.name, sha256=used.sha256) if used else None,
         script=_script(runner),
-        last_error=state.last_error,
+        last_error=_last_error(runner),
         exit=how_it_ended,
     )
+
+
+def _last_error(runner: Runner) -> str:
+    """Why its job lacks something is worth more than that frames fail without it."""
+    return runner.job.problem or runner.state.last_error
 
 
 def _script(runner: Runner) -> ScriptUse | None:
@@ -127,9 +132,9 @@ def _phase(runner: Runner, running_s: float) -> tuple[Phase, str]:
         return Phase.WAITING, "paused: selection.pause drops every frame"
     failing_since = state.failing_since
     if failing_since is not None and time.monotonic() - failing_since > FAILING_S:
-        return Phase.WAITING, state.last_error
+        return Phase.WAITING, _last_error(runner)
     if state.last_pulse_id is None and runner.counters.failed:
-        return Phase.WAITING, state.last_error
+        return Phase.WAITING, _last_error(runner)
     if state.last_pulse_id is None and not runner.counters.processed:
         return Phase.STARTING, "the first frame is being processed"
     return Phase.RUNNING, runner.job.problem
