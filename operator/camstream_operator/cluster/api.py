@@ -1,5 +1,6 @@
 """Requests to the API server, with plain dicts: what kopf's handlers and the official client's models would only get in the way of."""
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -143,14 +144,20 @@ class Api:
         return await self._request("GET", path)
 
     async def list(self, resource: Resource, namespace: str | None = None) -> AsyncIterator[list[Body]]:
-        """All objects of a kind that are ours, page by page."""
+        """All objects of a kind that are ours, page by page. The next one is asked for before a page is given."""
         query = {"limit": str(PAGE)} | ({"labelSelector": resource.selector} if resource.selector else {})
-        while True:
-            found = await self._request("GET", resource.path(namespace), query)
-            yield found.get("items") or []
-            if not (more := found["metadata"].get("continue")):
-                return
-            query["continue"] = more
+        coming: asyncio.Task[Body] | None = asyncio.create_task(self._request("GET", resource.path(namespace), query))
+        try:
+            while coming is not None:
+                found = await coming
+                more = found["metadata"].get("continue")
+                coming = asyncio.create_task(self._request("GET", resource.path(namespace), query | {"continue": more})) if more else None
+                # Who takes the page in may not wait for anything meanwhile.
+                await asyncio.sleep(0)
+                yield found.get("items") or []
+        finally:
+            if coming is not None:
+                coming.cancel()
 
     async def create(self, path: str, body: Body) -> Body:
         return await self._request("POST", path, body=body)
