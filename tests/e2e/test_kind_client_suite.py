@@ -10,8 +10,8 @@ from cluster_runs import Workspace
 
 @pytest.mark.timeout(3600, func_only=True)
 def test_every_scenario_holds_on_a_cluster(workspace: Workspace, gateway: dict[int, str]) -> None:
-    # Scenarios pause, refuse and end streams.
-    workspace.expected |= {"Waiting", "NoFrames", "Rejected", "NotFound", "NoAnswer"}
+    # Scenarios pause, refuse, fail and end streams.
+    workspace.expected |= {"Waiting", "NoFrames", "Rejected", "NotFound", "NoAnswer", "ScriptError"}
 
     def read(address: str) -> Mapping[str, Any]:
         (reading,) = workspace.cluster.read_frames(workspace.namespace, address, image=workspace.installation.worker_image)

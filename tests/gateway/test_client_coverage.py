@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cam_server_client import CamClient, PipelineClient, ProxyClient
-from client_scenarios import ON_ONE_MACHINE, SCENARIOS
+from client_scenarios import SCENARIOS
 
 HERE = Path(__file__).parent
 METHODS = {name for client in (CamClient, PipelineClient, ProxyClient) for name in dir(client)}
@@ -35,4 +35,4 @@ def test_every_behaviour_of_the_table_is_tried_and_every_scenario_is_in_it() -> 
     sources = [*HERE.glob("test_*.py"), HERE.parent / "support" / "client_scenarios.py"]
     functions = {node.name for file in sources for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)}
     assert named - functions == set()
-    assert {scenario.__name__ for scenario in SCENARIOS + ON_ONE_MACHINE} - named == set()
+    assert {scenario.__name__ for scenario in SCENARIOS} - named == set()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from cam_server_clients import cam_server_clients
-from client_scenarios import ON_ONE_MACHINE, SCENARIOS, Server
+from client_scenarios import SCENARIOS, Server
 from local_runs import small_camera
 from workers import reader
 
@@ -21,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield Server(clients.camera_url, clients.pipeline_url, read)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS + ON_ONE_MACHINE, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_scenario(server: Server, scenario: Callable[[Server], None]) -> None:
     before = set(server.pipe.get_server_info()["active_instances"]), server.pipe.get_pipelines(), server.cam.get_cameras()
     scenario(server)

@@ -471,8 +471,5 @@ SCENARIOS: tuple[Callable[[Server], None], ...] = (
     management_program_looks_edits_and_stops,
     screen_panel_grabs_a_background_and_subtracts_it,
     uploaded_script_runs_and_is_loaded_anew,
+    exit_code_tells_of_a_script_that_fails,
 )
-"""For every server."""
-
-ON_ONE_MACHINE: tuple[Callable[[Server], None], ...] = (exit_code_tells_of_a_script_that_fails,)
-"""Where a worker that has failed for good is not started again, as a pod is."""
