@@ -181,7 +181,7 @@ def test_pipelines_that_are_slow_or_fail_or_refuse_or_wait_are_told(prometheus: 
     # One reads a camera that does not exist, one's script fails with every frame, and one cannot load its newest.
     workspace.expected |= {"CameraNotFound", "FramesFail", "Rejected"}
     good, bad = (f"def process_image(image, *_):\n    {line}\n" for line in ("return {}", "raise ValueError('no beam')"))
-    slow = f"import time\n{good.replace('return', 'time.sleep(0.5); return')}"
+    slow = f"import time\n{good.replace('return', 'time.sleep(1.5); return')}"
     workspace.apply(
         # Frames that come meanwhile wait, and are dropped where there is no room.
         manifest("Pipeline", "slow", input={"camera": {"name": "cam"}}, script={"source": slow}),

@@ -182,8 +182,8 @@ def records_and_ranges_end_an_instance_as_intended(server: Server) -> None:
 
 def exit_code_tells_of_a_script_that_fails(server: Server) -> None:
     script = f"broken_{secrets.token_hex(3)}.py"
-    # Not at the first frame: then it would be a matter of luck whether it is told as made or as ended.
-    lines = ("n = 0", "def process_image(*_):", "    global n", "    n += 1", "    if n > 20: raise ValueError('no beam')", "    return {}")
+    # Not at the first frame, and before it ends because nobody reads it.
+    lines = ("n = 0", "def process_image(*_):", "    global n", "    n += 1", "    if n > 5: raise ValueError('no beam')", "    return {}")
     server.pipe.set_user_script(script, "\n".join(lines))
     try:
         with server.camera() as camera:
