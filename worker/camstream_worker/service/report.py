@@ -48,7 +48,7 @@ def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: 
     state, counters, job = runner.state, runner.counters, runner.job
     used = job.config.background if not job.problem else None
     receive_rate, send_rate = rates.rates()
-    phase, message = _phase(runner, time.time() - started_at)
+    phase, message = _phase(runner, time.time() - started_at, how_it_ended)
     return WorkerReport(
         kind=job.config.kind,
         name=job.config.name,
@@ -111,10 +111,11 @@ def _waits_for_call(runner: Runner) -> str:
     return f"script {name!r} has not returned yet; if it does not within {runner.job.call_limit_s} s, the worker {then}"
 
 
-def _phase(runner: Runner, running_s: float) -> tuple[Phase, str]:
+def _phase(runner: Runner, running_s: float, how_it_ended: ExitStatus | None) -> tuple[Phase, str]:
     state = runner.state
     if runner.failure is not None:
-        return Phase.FAILED, str(runner.failure)
+        # It is about to end. Who hears that it has failed asks how, and until it has ended nobody knows.
+        return Phase.FAILED if how_it_ended else Phase.WAITING, str(runner.failure)
     if state.ended and runner.finished.is_set():
         return Phase.COMPLETED, state.ended
     if not runner.ready.is_set():
