@@ -179,7 +179,7 @@ def test_worker_that_dies_again_and_again_is_told(prometheus: tuple[Prometheus, 
 def test_pipelines_that_are_slow_or_fail_or_refuse_or_wait_are_told(prometheus: tuple[Prometheus, str], workspace: Workspace) -> None:
     made, proxy = prometheus
     # One reads a camera that does not exist, one's script fails with every frame, and one cannot load its newest.
-    workspace.expected |= {"CameraNotFound", "FramesFail", "Rejected"}
+    workspace.expected |= {"CameraNotFound", "ScriptError", "Rejected"}
     good, bad = (f"def process_image(image, *_):\n    {line}\n" for line in ("return {}", "raise ValueError('no beam')"))
     slow = f"import time\n{good.replace('return', 'time.sleep(1.5); return')}"
     workspace.apply(

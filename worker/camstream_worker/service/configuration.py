@@ -229,7 +229,7 @@ def _wanted_background(config: WorkerConfig) -> npt.NDArray[Any] | None:
     wanted = config.camera.background if config.camera else config.pipeline and config.pipeline.processing.background
     if wanted and config.background is None:
         name = f"background {wanted.name!r}" if wanted.name else f"background of camera {config.input_name or config.external_name!r}"
-        raise BackgroundError(f"there is no {name}: collect one, or take the background out of the configuration")
+        raise BackgroundError(f"there is no {name}: collect one, or remove the background from the spec")
     return load_background(config.background) if config.background else None
 
 
