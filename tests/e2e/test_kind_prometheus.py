@@ -189,9 +189,9 @@ def test_pipelines_that_are_slow_or_fail_or_refuse_or_wait_are_told(prometheus: 
         pipeline("refusing", script={"source": good}),
         pipeline("waiting", camera="none"),
     )
-    workspace.wait_until_ready("pipeline/refusing")
+    workspace.wait_until_ready("pipeline/refusing", "pipeline/slow")
+    workspace.wait_for_phase("pipeline/failing", "Waiting")
     workspace.edit("pipeline/refusing", script={"source": "def process_image(image:"})
-    wait_for("scripts run", lambda: all(workspace.pods(f"pipeline/{name}") for name in ("slow", "failing")), WAIT_S, 1)
     made.scrape(targets(workspace, proxy))
     made.wait_until_fired(
         ("CamstreamFramesLost", "slow"),
