@@ -41,8 +41,8 @@ def other() -> Iterator[Feed]:
 
 
 def reading(address: str, name: str = "pipe", **spec: Any) -> dict[str, Any]:
-    """A pipeline that pulls from a feed, so that nothing is lost before it has connected."""
-    return pipeline(address, name, input={"mode": "Pull", "backlog": "All"}, **spec)
+    """A pipeline that pulls from a feed and sends what comes at once, so that nothing is lost before it has connected or after."""
+    return pipeline(address, name, **{"input": {"mode": "Pull", "backlog": "All"}, "output": {"queueSize": 1000}} | spec)
 
 
 def without_input(name: str = "pipe", **spec: Any) -> dict[str, Any]:
