@@ -46,13 +46,22 @@ def status_of(url: str, method: str = "GET", body: bytes | None = None, **header
         return error.code
 
 
+def refusal_of(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str]]:
+    """Status of HTTP and JSON of an answer that is none of 200."""
+    with pytest.raises(urllib.error.HTTPError) as error, urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers)):
+        pass
+    with error.value as answer:
+        return answer.code, json.load(answer)
+
+
 def test_success_and_errors_have_the_form_of_cam_server(clients: Clients) -> None:
     url = f"{clients.camera_url}/api/v1/cam"
     assert clients.ask(url).items() >= {"state": "ok", "cameras": ["cam", "silent"]}.items()
     assert clients.ask(f"{url}/nobody/config").items() >= {"state": "error"}.items()
     assert status_of(f"{url}/nobody/config") == 200
-    assert status_of(f"{clients.camera_url}/api/v2/cam") == 404
-    assert status_of(url, "PUT") == 405
+    assert refusal_of(f"{clients.camera_url}/api/v2/cam") == (404, {"state": "error", "status": "there is nothing at /api/v2/cam"})
+    allowed = "/api/v1/cam: PUT is not offered here; expected one of DELETE, GET, HEAD"
+    assert refusal_of(url, "PUT") == (405, {"state": "error", "status": allowed})
 
 
 def test_reserved_words_come_before_names(clients: Clients) -> None:
@@ -102,7 +111,9 @@ def files_below(folder: Path) -> set[Path]:
 
 def test_pages_of_other_sites_are_refused(clients: Clients) -> None:
     url = f"{clients.camera_url}/api/v1/cam"
-    assert status_of(url, Origin="http://elsewhere.example") == 403
+    refused = "pages of 'http://elsewhere.example' may not read streams of"
+    code, told = refusal_of(url, Origin="http://elsewhere.example")
+    assert (code, told["state"], told["status"].startswith(refused)) == (403, "error", True)
     assert status_of(url, Host="elsewhere.example") == 403
     assert status_of(f"{url}/cam", "DELETE", Origin="http://elsewhere.example") == 403
     assert status_of(url, Origin=clients.camera_url) == 200
@@ -182,6 +193,12 @@ def test_tokens_are_asked_for_and_their_absence_is_said_loudly(tmp_path: Path, m
         assert status_of(f"{url}/cam", "DELETE") == 401
         assert status_of(f"{clients.camera_url}/healthz") == 200
         assert "no authentication" not in clients.run.text()
+        with pytest.raises(ValueError, match="a token is needed: as `Authorization: Bearer TOKEN`, or as password"):
+            clients.cam.get_cameras()
+        with pytest.raises(ValueError, match="a token is needed"):
+            clients.pipe.create_instance_from_config({"camera_name": "cam"})
+        with pytest.raises(ValueError, match="a token is needed"):
+            clients.pipe_proxy.get_servers_info()
         # The unmodified client has no place for a token, but reads passwords from this file.
         netrc = tmp_path / "netrc"
         netrc.write_text(f"machine 127.0.0.1 login me password {TOKEN}\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import aiohttp
 import pytest
 from api_server import ApiServer, install_crds, running_api_server
 from browsers import running_browser
+from cam_server_client import CamClient, PipelineClient
 from charts import NAMESPACE, rendered
 from chromium import Tab
 from gateway_processes import running_gateway
@@ -190,6 +192,21 @@ def test_clients_of_cam_server_have_the_rights_of_the_home_namespace(cluster: Cl
     assert status_of(f"{doors['pipelines']}api/v1/pipeline/background", writer, "POST", b"{}") == 403
 
 
+def test_client_of_cam_server_is_told_which_right_is_missing(
+    cluster: Cluster, doors: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = account(cluster.server, "cam-lister", may(["list"], "cameras"))
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine 127.0.0.1 login me password {token}\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    who = f"system:serviceaccount:{NAMESPACE}:cam-lister"
+    with pytest.raises(ValueError, match=f"^{who} may not get cameras in the namespace '{NAMESPACE}'; ask who administers it"):
+        CamClient(doors["cameras"]).get_cameras()
+    with pytest.raises(ValueError, match=f"^{who} may not create pipelines in the namespace '{NAMESPACE}'"):
+        PipelineClient(doors["pipelines"]).create_instance_from_config({"camera_name": "GUN"})
+
+
 def test_gateway_without_the_right_to_ask_lets_nobody_in_and_says_why(cluster: Cluster, doors: dict[str, str]) -> None:
     token = account(cluster.server, "late", may(["get"]))
     binding = f"{RBAC}/clusterrolebindings/camstream-gateway-reviews"
@@ -202,6 +219,11 @@ def test_gateway_without_the_right_to_ask_lets_nobody_in_and_says_why(cluster: C
         assert "does not answer the TokenReview of this gateway" in refused.message
         assert "let its account create them" in refused.message
         assert status_of(f"{doors['cameras']}api/v1/cam", token) == 503
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(urllib.request.Request(f"{doors['cameras']}api/v1/cam", headers=bearer(token)), timeout=30)
+        with error.value as answer:
+            told = json.load(answer)
+        assert (told["state"], told["status"].startswith("it is not known who may do this: ")) == ("error", True)
     finally:
         fresh = {key: kept[key] for key in ("roleRef", "subjects")} | {"metadata": {"name": kept["metadata"]["name"]}}
         assert cluster.server.request("POST", f"{RBAC}/clusterrolebindings", fresh).status == 201

@@ -7,6 +7,7 @@ from camstream_gateway.cam_server.cameras import Cameras
 from camstream_gateway.cam_server.info import Info
 from camstream_gateway.cam_server.instances import Instances
 from camstream_gateway.cam_server.pipelines import Pipelines
+from camstream_gateway.cam_server.replies import refusals_in_form
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.metrics import CAMERAS, PIPELINES, Metrics
 from camstream_gateway.security import guard
@@ -19,17 +20,18 @@ def camera_api(service: Service, host: str, access: Middleware, metrics: Metrics
     :param metrics: where requests are counted
     """
     info = Info(service, Instances(service), service.mirror.cameras)
-    return _application([*info.server_routes(), *Cameras(service).routes(info)], host, access, metrics.count(CAMERAS))
+    return _application([*info.server_routes(), *Cameras(service).routes(info)], metrics.count(CAMERAS), host, access)
 
 
 def pipeline_api(service: Service, host: str, access: Middleware, metrics: Metrics) -> web.Application:
     """Parameters as for :func:`camera_api`."""
     instances = Instances(service)
     info = Info(service, instances, service.mirror.pipelines)
-    return _application([*info.server_routes(), *Pipelines(service, instances).routes(info)], host, access, metrics.count(PIPELINES))
+    routes = [*info.server_routes(), *Pipelines(service, instances).routes(info)]
+    return _application(routes, metrics.count(PIPELINES), host, access)
 
 
-def _application(routes: list[web.RouteDef], host: str, access: Middleware, count: Middleware) -> web.Application:
-    app = web.Application(middlewares=[count, guard(host), access])
+def _application(routes: list[web.RouteDef], count: Middleware, host: str, access: Middleware) -> web.Application:
+    app = web.Application(middlewares=[count, refusals_in_form, guard(host), access])
     app.add_routes(routes)
     return app

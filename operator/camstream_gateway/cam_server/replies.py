@@ -1,4 +1,7 @@
-"""How this interface answers: 200 and ``{"state", "status", ...}``, also for errors, as the clients of cam_server expect it."""
+"""How this interface answers: ``{"state", "status", ...}``, also for errors, as the clients of cam_server expect it.
+
+What goes wrong with a request has status 200, as in cam_server. Whoever is not let in has 401, 403 or 503, which proxies and logs understand.
+"""
 
 import asyncio
 import json
@@ -8,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from camstream.errors import CamstreamError
 
@@ -57,6 +61,34 @@ def answer(ask: Ask, status: str) -> Callable[[web.Request], Awaitable[web.Strea
         return found if isinstance(found, web.StreamResponse) else as_json({"state": "ok", "status": status, **found})
 
     return handler
+
+
+@web.middleware
+async def refusals_in_form(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Around every request: what is refused before anybody looks at it is told in the same form, which is all that clients can read."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        log.info("%s %s: %s", request.method, request.path, error)
+        found = as_json({"state": "error", "status": words_of(request, error)})
+        found.set_status(error.status)
+        found.headers.update(headers_of(error))
+        return found
+
+
+def words_of(request: web.Request, error: web.HTTPException) -> str:
+    """What an error of HTTP says, in one line."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return f"{request.path}: {request.method} is not offered here; expected one of {allowed}"
+    if isinstance(error, web.HTTPNotFound) and request.match_info.http_exception is error:
+        return f"there is nothing at {request.path}"
+    return (error.text or "").strip()
+
+
+def headers_of(error: web.HTTPException) -> dict[str, str]:
+    """Those that do not belong to the form of its text, such as how to sign in."""
+    return {name: value for name, value in error.headers.items() if name not in (hdrs.CONTENT_TYPE, hdrs.CONTENT_LENGTH)}
 
 
 def as_json(fields: Fields) -> web.Response:

@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 from camstream.errors import CamstreamError, SpecError
 from camstream.spec.objects import etag
-from camstream_gateway.cam_server.replies import BadRequest, as_json
+from camstream_gateway.cam_server.replies import BadRequest, as_json, headers_of, words_of
 from camstream_gateway.cam_server.service import NotNow
 from camstream_gateway.frames import NoFrames
 from camstream_gateway.native.forms import ErrorDetail, ErrorReply
@@ -84,8 +84,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return failure(status, code, str(error))
     except web.HTTPException as error:
         found = failure(error.status, _code(error.status), _message(request, error))
-        kept = {name: value for name, value in error.headers.items() if name not in (hdrs.CONTENT_TYPE, hdrs.CONTENT_LENGTH)}
-        found.headers.update(kept)
+        found.headers.update(headers_of(error))
         return found
     except Exception as error:
         log.exception("%s %s", request.method, request.path)
@@ -104,9 +103,5 @@ def _code(status: int) -> str:
 
 
 def _message(request: web.Request, error: web.HTTPException) -> str:
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        return f"{request.path}: {request.method} is not offered here; expected one of {allowed}"
-    if isinstance(error, web.HTTPNotFound) and request.match_info.http_exception is error:
-        return f"there is nothing at {request.path}; {DOCUMENT} tells what there is"
-    return (error.text or "").strip()
+    nothing = isinstance(error, web.HTTPNotFound) and request.match_info.http_exception is error
+    return words_of(request, error) + (f"; {DOCUMENT} tells what there is" if nothing else "")
