@@ -21,6 +21,9 @@ T = TypeVar("T")
 AGAIN_S: Final = 0.5
 """Pause before the store is asked again that could not be reached."""
 
+READY_S: Final = 10.0
+"""Longest wait of a request until everything has been told once, after the start."""
+
 EDITS: Final = 5
 """How often an edit is tried that somebody else was faster with."""
 
@@ -75,6 +78,11 @@ class Mirror:
             except Unavailable as error:
                 log.warning("%s", error)
             await asyncio.sleep(AGAIN_S)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything has been told once."""
+        return self._synced.is_set()
 
     async def ready(self, timeout_s: float) -> None:
         """Return when everything has been told once.

@@ -86,6 +86,7 @@ class Gateway:
                 *(web.get(f"/page/{name}", self._file(name)) for name in page_files()),
                 web.get("/favicon.ico", self._file("icon.svg")),
                 web.get("/healthz", self._health),
+                web.get("/readyz", native.is_ready),
                 web.get("/metrics", self._metrics.text),
                 web.get("/api/streams", self._list),
                 web.get("/api/streams/{kind}/{namespace}/{name}/preview.png", self._preview),

@@ -34,8 +34,8 @@ HEADERS: Final = {
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-OPEN_PATHS: Final = frozenset({"/healthz", "/metrics"})
-"""What is answered without a token: that it lives, and numbers in which no name is."""
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What is answered without a token: that it lives and is ready, and numbers in which no name is."""
 
 BACKGROUNDS: Final = "/api/v1/backgrounds/"
 """Below it are files that are given to whoever knows their hash."""

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import threading
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from api_proxy import Refusal, running_proxy
 from browsers import running_browser
 from cam_server_client import CamClient, PipelineClient
 from chromium import Tab
@@ -24,6 +27,51 @@ from camstream.names import WAKE
 def listed(page: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{page}api/streams", timeout=5) as answer:
         return {view["name"]: view for view in json.load(answer)["streams"]}
+
+
+SIMULATED = {"source": "", "source_type": "simulation"}
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_gateway_that_has_not_listed_yet_is_not_ready_and_says_nothing_wrong(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.make_namespace("slow")
+    cluster.create("Camera", "slow", "gun", SIMULATION | {"externalName": "GUN", "worker": {"className": "large"}})
+    listing = threading.Event()
+    with running_proxy(cluster.server) as proxy, ThreadPoolExecutor() as pool:
+        proxy.hold = lambda asked: asked.path.endswith("/pipelines") and not listing.is_set()
+        kubeconfig = proxy.kubeconfig(tmp_path / "kubeconfig")
+        with running_gateway(kubeconfig, tmp_path, "--home", "slow", "--namespace", "slow") as doors:
+            assert (status_of(f"{doors['page']}healthz"), status_of(f"{doors['page']}readyz")) == (200, 503)
+            client = CamClient(doors["cameras"])
+            listed, saved = pool.submit(client.get_cameras), pool.submit(client.set_camera_config, "GUN", SIMULATED)
+            wait_for("it lists", lambda: any(asked.path.endswith("/pipelines") for asked in proxy.asked))
+            assert not listed.done()
+            listing.set()
+            assert listed.result() == ["GUN"]
+            saved.result()
+            wait_for("it is ready", lambda: status_of(f"{doors['page']}readyz") == 200)
+    # It was replaced as one that is known: what cam_server has no word for stays.
+    assert cluster.get("Camera", "slow", "gun")["spec"]["worker"]["className"] == "large"
+
+
+def test_gateway_that_cannot_list_says_so_to_clients_of_cam_server(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.make_namespace("cannot")
+    with running_proxy(cluster.server) as proxy:
+        proxy.before = lambda asked: Refusal(403) if asked.path.endswith("/pipelines") else None
+        kubeconfig = proxy.kubeconfig(tmp_path / "kubeconfig")
+        with (
+            running_gateway(kubeconfig, tmp_path, "--home", "cannot", "--namespace", "cannot") as doors,
+            pytest.raises(ValueError, match="the objects are not known yet: who keeps them has not answered; ask again"),
+        ):
+            CamClient(doors["cameras"]).get_cameras()
 
 
 def test_page_lists_what_the_cluster_runs_and_what_changes(cluster: Cluster, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from camstream.spec.base import Spec
 from camstream.spec.key import Key
 from camstream.spec.objects import Background, Camera
 from camstream_gateway.cam_server.service import Service, check_may_run
+from camstream_gateway.mirror import READY_S
 from camstream_gateway.native.forms import BackgroundList, Collected, Collection
 from camstream_gateway.native.openapi import Operation, document, operations
 from camstream_gateway.native.replies import MANAGED_FIELDS, ReadOnlyServer, document_of, json_reply, object_reply
@@ -32,9 +33,6 @@ from camstream_gateway.store import NotFound, Streaming, Unavailable
 
 READING: Final = "GET, HEAD"
 """What a server that only reads allows."""
-
-READY_S: Final = 10.0
-"""Longest wait until everything has been told once, after the start."""
 
 OF_OBJECTS: Final = {"read": "get", "replace": "update", "patch": "patch", "delete": "delete", "wake": "patch"}
 OF_BACKGROUNDS: Final = {"listBackgroundsOf": "list", "collectBackgroundOf": "create"}
@@ -67,6 +65,11 @@ class Native:
             handler = self._describe if operation.kind is None else partial(self._answer, operation, answers[operation.name])
             found.append(web.route(operation.method, operation.path, handler))
         return found
+
+    async def is_ready(self, _: web.Request) -> web.Response:
+        """``/readyz``"""
+        ready = self._mirror.is_ready
+        return web.Response(status=200 if ready else 503, text="ok\n" if ready else "the objects are not known yet\n")
 
     async def _describe(self, _: web.Request) -> web.Response:
         return json_reply(document())
