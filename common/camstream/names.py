@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import datetime
 from typing import Final
 
 GROUP: Final = "camstream.dev"
@@ -60,12 +61,29 @@ COLLECTED: Final = re.compile(r"_\d{8}_\d{6}_\d{6}")
 """What follows the external name of a camera in the id of a background that was collected from it."""
 
 
+COLLECTED_FORMAT: Final = "_%Y%m%d_%H%M%S_%f"
+"""The same, as a time is written so."""
+
+
 def is_background_of(camera: str, background: str) -> bool:
     """Whether the id of a background says that it was collected from a camera.
 
     :param camera: external name
     """
-    return background.startswith(camera) and COLLECTED.fullmatch(background, len(camera)) is not None
+    return background.startswith(camera) and collected_at(background[len(camera) :]) is not None
+
+
+def collected_at(stamp: str) -> datetime | None:
+    """When a background was collected, in the local time of who collected it; None: this is no time, such as the 99th of a month.
+
+    :param stamp: what follows the name of the camera in its id
+    """
+    if COLLECTED.fullmatch(stamp) is None:
+        return None
+    try:
+        return datetime.strptime(stamp, COLLECTED_FORMAT)
+    except ValueError:
+        return None
 
 
 def name_of_object(external_name: str) -> str:

@@ -1,10 +1,12 @@
 """Backgrounds as files, ``<id>.npy`` in one folder: written whole, and never overwritten or deleted. The gateway is their one writer."""
 
+import contextlib
 import hashlib
 import io
 import os
 import re
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,14 +16,21 @@ import numpy as np
 import numpy.typing as npt
 
 from camstream.errors import BackgroundError
-from camstream.names import BACKGROUND_ID, DNS_LABEL, is_background_of
+from camstream.names import BACKGROUND_ID, COLLECTED, COLLECTED_FORMAT, DNS_LABEL, collected_at, is_background_of
 
 SUFFIX: Final = ".npy"
 
 PLAIN: Final = re.compile(BACKGROUND_ID)
 NAMESPACE: Final = re.compile(DNS_LABEL)
 
-STAMP: Final = "%Y%m%d_%H%M%S_%f"
+STAMP: Final = re.compile(COLLECTED.pattern + r"\Z")
+LAST_YEAR: Final = 9000
+"""Ids of later years are refused: there must be later ones."""
+
+NEW: Final = ".new-"
+"""Begins the names of files that are being written."""
+LEFT_OVER_S: Final = 3600.0
+"""Age of a file from which nobody is writing it any more: who did was killed."""
 
 Image = npt.NDArray[Any]
 
@@ -32,6 +41,10 @@ Announce = Callable[[str, str], Awaitable[None]]
 
 async def _silently(_namespace: str, _name: str) -> None:
     return
+
+
+class ShapeChanged(BackgroundError):  # noqa: N818
+    """The images of which a background is to be made are not all of one size."""
 
 
 class Backgrounds:
@@ -102,9 +115,16 @@ class Backgrounds:
         """
         if PLAIN.fullmatch(name) is None:
             raise BackgroundError(f"{name!r} cannot be the id of a background: use letters, digits and _ . : + -, at most 200")
+        if stamp := STAMP.search(name):
+            collected = collected_at(stamp[0])
+            if collected is None or collected.year > LAST_YEAR:
+                raise BackgroundError(
+                    f"{name!r} cannot be the id of a background: it ends like that of a collected one, but in no time up to the year {LAST_YEAR}"
+                )
         check(pixels, name)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._clean()
             self._write(name, pixels)
         except FileExistsError:
             if not np.array_equal(self.load(name), pixels):
@@ -116,15 +136,30 @@ class Backgrounds:
         """Id for what is collected now: later than all before, whatever the clock does.
 
         :param now: local time, as in the ids of cam_server
+        :raises BackgroundError: if there is no later one
         """
-        last = self.of(camera)[-1:]
-        earliest = [datetime.strptime(name[len(camera) + 1 :], STAMP) + timedelta(microseconds=1) for name in last]
-        return f"{camera}_{max([now.replace(tzinfo=None), *earliest]).strftime(STAMP)}"
+        time_of_new = now.replace(tzinfo=None)
+        if before := self.of(camera):
+            last = collected_at(before[-1][len(camera) :])
+            assert last is not None  # noqa: S101 - it is listed
+            if last == datetime.max:
+                raise BackgroundError(
+                    f"no id can be later than that of background '{before[-1]}'; take its file out of the store to collect from this camera"
+                )
+            time_of_new = max(time_of_new, last + timedelta(microseconds=1))
+        return f"{camera}{time_of_new.strftime(COLLECTED_FORMAT)}"
+
+    def _clean(self) -> None:
+        """Delete what a process that was killed has left half-written."""
+        for file in self._folder.glob(f"{NEW}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if file.stat().st_mtime < time.time() - LEFT_OVER_S:
+                    file.unlink()
 
     def _write(self, name: str, pixels: Image) -> None:
         content = io.BytesIO()
         np.save(content, pixels, allow_pickle=False)
-        descriptor, fresh = tempfile.mkstemp(prefix=".new-", suffix=SUFFIX + "~", dir=self._folder)
+        descriptor, fresh = tempfile.mkstemp(prefix=NEW, suffix=SUFFIX + "~", dir=self._folder)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 # Not by numpy: it does not tell that there is no room, only that too little was written.
@@ -196,12 +231,12 @@ class Mean:
     def add(self, image: Image) -> None:
         """
         :param image: shape (y, x), numbers
-        :raises BackgroundError: if its shape is not that of the others
+        :raises ShapeChanged: if its shape is not that of the others
         """
         if self._total is None:
             self._total = np.zeros(image.shape, np.uint64 if image.dtype.kind in "bu" else np.float64)
         if image.shape != self._total.shape:
-            raise BackgroundError(f"the size of the images changed meanwhile, from {self._total.shape} to {image.shape}; collect again")
+            raise ShapeChanged(f"the size of the images changed meanwhile, from {self._total.shape} to {image.shape}; collect again")
         self._total += image
         self._count += 1
 

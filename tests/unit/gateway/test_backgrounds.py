@@ -1,6 +1,9 @@
 """Backgrounds as files: versioned, whole, never overwritten."""
 
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -8,10 +11,11 @@ import numpy as np
 import pytest
 
 from camstream.errors import BackgroundError
-from camstream_gateway.backgrounds import Backgrounds, Mean
+from camstream_gateway.backgrounds import Backgrounds, Mean, ShapeChanged
 
 PIXELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
 NOON = datetime(2026, 8, 21, 12, 0, 0, 5)
+FUTURE = datetime(2100, 1, 1)
 
 
 @pytest.fixture
@@ -53,6 +57,28 @@ def test_new_id_is_later_than_all_before_whatever_the_clock_says(backgrounds: Ba
     assert backgrounds.new_name("exp", NOON) == "exp_20270101_000001_000000"
 
 
+@pytest.mark.parametrize("stamp", ["20261399_999999_999999", "20260230_000000_000000", "00000101_000000_000000", "99991231_235959_999999"])
+def test_id_that_ends_in_no_time_is_refused_and_a_file_of_that_name_does_not_count(
+    backgrounds: Backgrounds, folder: Path, stamp: str
+) -> None:
+    with pytest.raises(BackgroundError, match=f"'exp_{stamp}' cannot be the id of a background: it ends like that of a collected one"):
+        backgrounds.save(f"exp_{stamp}", PIXELS)
+    backgrounds.save("exp_20260821_120000_000005", PIXELS)
+    if stamp.startswith("9999"):
+        return
+    np.save(folder / f"exp_{stamp}.npy", PIXELS)
+    assert backgrounds.of("exp") == ["exp_20260821_120000_000005"]
+    assert backgrounds.new_name("exp", NOON) == "exp_20260821_120000_000006"
+
+
+def test_file_of_the_last_moment_there_is_says_what_to_do(backgrounds: Backgrounds, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    np.save(folder / "exp_99991231_235959_999999.npy", PIXELS)
+    with pytest.raises(BackgroundError, match=r"'exp_99991231_235959_999999'; take its file out of the store to collect from this camera"):
+        backgrounds.new_name("exp", NOON)
+    assert backgrounds.new_name("other", NOON) == "other_20260821_120000_000005"
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "../one", "a/b", "a\\b", ".one", "a\0b", "a\nb", "x" * 201])
 def test_id_stays_in_the_folder(backgrounds: Backgrounds, folder: Path, name: str) -> None:
     (folder.parent).mkdir(parents=True)
@@ -70,14 +96,35 @@ def test_only_images_are_kept(backgrounds: Backgrounds, pixels: np.ndarray) -> N
     assert not backgrounds.exists("one")
 
 
-def test_disk_without_room_leaves_nothing_half_written(backgrounds: Backgrounds, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_room(_: int) -> None:
-        raise OSError(28, os.strerror(28))
+@contextmanager
+def files_end_at(most: int) -> Iterator[None]:
+    """What this process writes to a file beyond so many bytes fails, as it does where there is no room."""
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
 
-    monkeypatch.setattr(os, "fsync", no_room)
-    with pytest.raises(BackgroundError, match="'one' cannot be written: No space left on device; nothing was kept"):
-        backgrounds.save("one", PIXELS)
+
+def test_disk_without_room_leaves_nothing_half_written(backgrounds: Backgrounds, folder: Path) -> None:
+    large = np.zeros((512, 512), np.uint16)
+    with files_end_at(100_000), pytest.raises(BackgroundError, match="'one' cannot be written: File too large; nothing was kept"):
+        backgrounds.save("one", large)
     assert list(folder.iterdir()) == []
+    backgrounds.save("one", large)
+
+
+def test_what_a_killed_process_left_half_written_goes_and_what_another_one_writes_stays(backgrounds: Backgrounds, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    old, fresh = folder / ".new-old.npy~", folder / ".new-fresh.npy~"
+    for file in (old, fresh):
+        file.write_bytes(b"half")
+    os.utime(old, (datetime(2000, 1, 1).timestamp(),) * 2)
+    os.utime(fresh, (FUTURE.timestamp(),) * 2)
+    assert backgrounds.all() == []
+    backgrounds.save("one", PIXELS)
+    assert sorted(path.name for path in folder.iterdir()) == [fresh.name, "one.npy"]
 
 
 def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -107,5 +154,5 @@ def test_mean_is_cut_to_whole_numbers() -> None:
 def test_mean_refuses_images_of_another_size() -> None:
     mean = Mean()
     mean.add(np.zeros((2, 3), np.uint8))
-    with pytest.raises(BackgroundError, match=r"from \(2, 3\) to \(3, 2\)"):
+    with pytest.raises(ShapeChanged, match=r"from \(2, 3\) to \(3, 2\)"):
         mean.add(np.zeros((3, 2), np.uint8))
