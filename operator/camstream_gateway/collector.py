@@ -14,7 +14,7 @@ from camstream.spec.background import BackgroundSpec
 from camstream.spec.key import Key
 from camstream.spec.objects import Background, Camera
 from camstream.spec.status import BackgroundStatus, Condition, ConditionStatus, ConditionType, ImageStatus, Phase
-from camstream_gateway.backgrounds import Library, pixels_of
+from camstream_gateway.backgrounds import Library, ShapeChanged, pixels_of
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.cluster_store import ClusterStore
 from camstream_gateway.frames import NoFrames
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 AGAIN_S: Final = 0.5
 """Pause before the API server is asked again that could not be reached."""
+
+MOST_AGAIN_S: Final = 60.0
+"""Longest of these pauses: they double while the end of a Background cannot be told."""
 
 FINAL: Final = (Phase.COMPLETED, Phase.FAILED)
 
@@ -112,14 +115,30 @@ class Collector:
 
     async def _complete(self, thing: Background) -> None:
         """Bring a Background to its end, and tell."""
+        status, pause = None, AGAIN_S
         while True:
             try:
-                await self._store.tell_background(thing, await (self._recorded(thing) if thing.spec.stored else self._collected(thing)))
-            except Unavailable as error:
-                log.warning("%s: %s", Key.of(thing), error)
-                await asyncio.sleep(AGAIN_S)
+                # Once: frames are not collected again because it could not be told that they were.
+                status = status or await self._end_of(thing)
+                await self._store.tell_background(thing, status)
+            except (Refused, Unavailable) as error:
+                log.warning("%s: its end cannot be told: %s", Key.of(thing), error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, MOST_AGAIN_S)
             else:
                 return
+
+    async def _end_of(self, thing: Background) -> BackgroundStatus:
+        """:raises Unavailable: if it cannot be told that it begins"""
+        try:
+            return await (self._recorded(thing) if thing.spec.stored else self._collected(thing))
+        except Unavailable:
+            raise
+        except Exception as error:
+            # Our mistake. Who waits for it learns of it, too.
+            log.exception("%s", Key.of(thing))
+            words = f"{type(error).__name__}: {error}; see the log of the gateway"
+            return _status(thing, Phase.FAILED, "InternalError", words)
 
     async def _recorded(self, thing: Background) -> BackgroundStatus:
         return await asyncio.to_thread(self._of_file, thing, str(thing.spec.stored))
@@ -198,9 +217,12 @@ class Collector:
 def _reason(error: CamstreamError) -> str:
     if isinstance(error, NoFrames):
         return "TooFewFrames"
-    if isinstance(error.__cause__, OSError):
-        return "StorageFull" if error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT) else "StorageFailed"
-    return "ShapeChanged" if isinstance(error, BackgroundError) else "CameraOffline"
+    if isinstance(error, ShapeChanged):
+        return "ShapeChanged"
+    if isinstance(error, BackgroundError):
+        cause = error.__cause__
+        return "StorageFull" if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT) else "StorageFailed"
+    return "CameraOffline"
 
 
 def _status(thing: Background, phase: Phase, reason: str, message: str, **found: object) -> BackgroundStatus:
