@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from api_proxy import Refusal, running_proxy
 from cam_server_client import PipelineClient
 from gateway_processes import running_gateway
 from operators import SIMULATION, Cluster, reads, running_operator
@@ -163,6 +164,27 @@ def test_what_cannot_be_collected_says_why_and_leaves_nothing(cluster: Cluster, 
         }
         assert "did not send 100000 frames within 2 s" in found["slow"]["conditions"][0]["message"]
     assert not list((tmp_path / "backgrounds").rglob("*"))
+
+
+def test_stored_background_gets_its_record_when_the_api_server_answers_again(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.make_namespace("late")
+    with running_proxy(cluster.server) as proxy:
+        proxy.before = lambda asked: Refusal(503) if asked.method == "POST" else None
+        kubeconfig = proxy.kubeconfig(tmp_path / "kubeconfig")
+        with running_gateway(kubeconfig, tmp_path, "--home", "late", "--namespace", "late") as doors:
+            with pytest.raises(ValueError, match="background 'dark' is stored, but has no record yet, .* that is tried again"):
+                PipelineClient(doors["pipelines"]).set_background("dark", PIXELS)
+            assert cluster.list("Background", "late") == []
+            proxy.before = lambda _: None
+            wait_for("its record", lambda: cluster.list("Background", "late"))
+            assert ended(cluster, "late", "dark")["phase"] == "Completed"
+            # One that may not be made is told, and made when it is uploaded again.
+            proxy.before = lambda asked: Refusal(403) if asked.method == "POST" else None
+            with pytest.raises(ValueError, match="'other' is stored, but has no record, .* upload it again under this id"):
+                PipelineClient(doors["pipelines"]).set_background("other", PIXELS)
+            proxy.before = lambda _: None
+            PipelineClient(doors["pipelines"]).set_background("other", PIXELS)
+            assert ended(cluster, "late", "other")["phase"] == "Completed"
 
 
 def test_background_whose_gateway_ended_before_it_could_tell_is_not_collected_twice(cluster: Cluster, tmp_path: Path) -> None:

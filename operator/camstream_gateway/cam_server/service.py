@@ -39,7 +39,7 @@ from camstream_gateway.frames import Image, NoFrames, take
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.records import Records
 from camstream_gateway.scripts import ScriptFolder
-from camstream_gateway.store import Held, NotFound
+from camstream_gateway.store import Held, NotFound, Refused, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +61,16 @@ MOST_COLLECT_S: Final = 3600.0
 FRAMES: Final = 10
 """Images of a background, unless the client says otherwise."""
 MOST_FRAMES: Final = 100_000
+AGAIN_S: Final = 2.0
+"""Pause before it is tried again to make the record of a background."""
 
 
 class NotNow(CamstreamError):  # noqa: N818
     """Something cannot be done with an object as it is described."""
+
+
+class NotAnnounced(CamstreamError):  # noqa: N818
+    """A background is stored, and its record could not be made."""
 
 
 class Service:
@@ -83,6 +89,7 @@ class Service:
         self.backgrounds = backgrounds.of(mirror.store.home)
         self.allow_pickle = allow_pickle
         self.started_at = time.time()
+        self._announcing: set[asyncio.Task[None]] = set()
         self._http = http
 
     # ------------------------------------------------------------------ what there is
@@ -326,10 +333,36 @@ class Service:
 
         :param namespace: None: that of clients
         :raises BackgroundError: if it cannot be kept; nothing is left of it then
+        :raises NotAnnounced: if it is kept, but workers cannot find it yet. Files are never deleted: somebody may have seen it
         """
         namespace = namespace or self.mirror.store.home
         await asyncio.to_thread(self.library.of(namespace).save, name, pixels)
-        await self.library.announce(namespace, name)
+        try:
+            await self.library.announce(namespace, name)
+        except Refused as error:
+            raise NotAnnounced(
+                f"background '{name}' is stored, but has no record, so that pipelines cannot use it: {error}; "
+                "when that is mended, upload it again under this id, or restart the gateway"
+            ) from error
+        except Unavailable as error:
+            task = asyncio.create_task(self._announce(namespace, name))
+            self._announcing.add(task)
+            task.add_done_callback(self._announcing.discard)
+            raise NotAnnounced(
+                f"background '{name}' is stored, but has no record yet, so that pipelines cannot use it: {error}; that is tried again"
+            ) from error
+
+    async def _announce(self, namespace: str, name: str) -> None:
+        """Until it is known, or refused."""
+        while True:
+            await asyncio.sleep(AGAIN_S)
+            try:
+                return await self.library.announce(namespace, name)
+            except Unavailable:
+                continue
+            except Refused as error:
+                log.warning("background %r of namespace %r has no record: %s", name, namespace, error)
+                return None
 
 
 def check_may_run(thing: Streaming) -> None:
