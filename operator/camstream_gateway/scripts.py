@@ -1,6 +1,8 @@
 """Users' scripts and libraries as files: one folder, and ``lib`` in it."""
 
+import contextlib
 import re
+import uuid
 from pathlib import Path
 from typing import Final
 
@@ -39,18 +41,20 @@ class ScriptFolder:
         return path.read_bytes()
 
     def write(self, name: str, content: bytes) -> Path:
-        """Write a whole file; who reads sees the old one or the new one.
+        """Write a whole file; who reads sees the old one or the new one. Of several at once one wins.
 
         :raises CamstreamError: if it cannot be written
         """
         path = self._path(name)
-        fresh = path.with_name(f".{path.name}.new")
+        # A name of its own: two uploads must not write to one file.
+        fresh = self.folder / f".{uuid.uuid4()}.new"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             fresh.write_bytes(content)
             fresh.replace(path)
         except OSError as error:
-            fresh.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
             raise CamstreamError(f"'{name}' cannot be written: {error.strerror}") from error
         return path
 

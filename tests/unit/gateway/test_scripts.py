@@ -1,5 +1,6 @@
 """Scripts as files of one folder."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_function_is_found_with_or_without_its_extension(scripts: ScriptFolder) 
     path = scripts.write("mine.py", b"x")
     assert scripts.path("mine") == scripts.path("mine.py") == path
     assert scripts.path("other") is None
+
+
+def test_uploads_of_one_script_at_once_leave_one_of_them_whole(scripts: ScriptFolder) -> None:
+    texts = [bytes([letter]) * 1_000_000 for letter in b"abcdefgh"]
+    with ThreadPoolExecutor(len(texts)) as pool:
+        list(pool.map(lambda text: scripts.write("a.py", text), texts * 4))
+    assert scripts.read("a.py") in texts
+    assert [path.name for path in scripts.folder.iterdir()] == ["a.py"]
+
+
+def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CamstreamError, match=r"'a\.py' cannot be written: (Not a directory|File exists)"):
+        ScriptFolder(tmp_path / "file").write("a.py", b"x")
 
 
 @pytest.mark.parametrize("name", ["", "..", "../secret.py", "a/b.py", ".hidden", "a\0.py", "a b.py", "lib/x.py"])
