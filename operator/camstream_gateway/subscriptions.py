@@ -1,10 +1,12 @@
 """One connection to each stream that somebody looks at, and none to the others."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import zmq
 import zmq.asyncio
@@ -15,6 +17,8 @@ from camstream.wire import Decoder
 from camstream_gateway.hub import Hub
 from camstream_gateway.objects import Snapshot, StreamKey
 from camstream_gateway.sockets import subscribed
+
+log = logging.getLogger(__name__)
 
 QUEUE_SIZE = 2
 """Messages that may wait in ZMQ: somebody who looks wants to see what is now."""
@@ -80,17 +84,26 @@ class Subscriptions:
         self._context.destroy(0)
 
     def _connect(self, stream: Subscription, address: str | None) -> None:
-        if address == stream.address and stream.task is not None:
+        if address == stream.address and stream.task is not None and not stream.task.done():
             return
         if stream.task is not None:
             stream.task.cancel()
-        stream.address = address
-        stream.task = asyncio.create_task(_receive(self._context, address, stream.hub)) if address else None
+        stream.address, stream.task = address, None
+        if address:
+            stream.task = asyncio.create_task(_receive(self._context, address, stream.hub))
+            stream.task.add_done_callback(partial(_told, address, stream.hub))
 
     def _leave(self, key: StreamKey) -> None:
         stream = self._streams.pop(key)
         if stream.task is not None:
             stream.task.cancel()
+
+
+def _told(address: str, hub: Hub, task: asyncio.Task[None]) -> None:
+    """Say that a stream is not read any more. It is read again with the next news of it, or the next viewer."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("the stream at %s is not read any more: %s", address, error, exc_info=error)
+        hub.last_error = f"{address} is not read any more: {type(error).__name__}: {error}"
 
 
 async def _receive(context: zmq.asyncio.Context, address: str, hub: Hub) -> None:
