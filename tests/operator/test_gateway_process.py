@@ -282,6 +282,9 @@ def test_uploaded_script_travels_in_the_pipelines_that_run_it(cluster: Cluster, 
         pipelines.set_user_script("long.py", "#" * 300_000)
         with pytest.raises(ValueError, match=r"script 'long\.py' cannot be in a pipeline: source: String should have at most 262144"):
             pipelines.save_pipeline_config("fit", {"camera_name": "GUN", "function": "long"})
+        with pytest.raises(ValueError, match=r"library 'smooth\.py' would reach no worker: .* put it into the script, or install it in"):
+            pipelines.set_lib("smooth.py", "factor = 2\n")
+        assert pipelines.get_libs() == []
 
 
 def test_page_says_who_was_faster(cluster: Cluster, tmp_path: Path) -> None:

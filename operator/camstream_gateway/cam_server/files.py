@@ -5,6 +5,7 @@ import base64
 
 from aiohttp import web
 
+from camstream.errors import CamstreamError
 from camstream_gateway.cam_server.replies import MOST_FILE, MOST_IMAGE, Fields, answer, body
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.scripts import SUFFIXES, ScriptFolder
@@ -65,7 +66,13 @@ class Files:
             return {"lib": base64.b64encode(content).decode(), "base64": True}
 
     async def put_library(self, request: web.Request) -> Fields:
-        await asyncio.to_thread(self._libraries.write, request.match_info["name"], await body(request, MOST_FILE))
+        name = request.match_info["name"]
+        if not self._service.mirror.store.sees_files:
+            raise CamstreamError(
+                f"library '{name}' would reach no worker: on a cluster only the text of a script travels to them; "
+                "put it into the script, or install it in the image of a worker class"
+            )
+        await asyncio.to_thread(self._libraries.write, name, await body(request, MOST_FILE))
         return {}
 
     async def delete_library(self, request: web.Request) -> Fields:
