@@ -59,8 +59,6 @@ BACKGROUND_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,199}"
 """Ids of backgrounds are file names everywhere, and stay in their folder."""
 COLLECTED: Final = re.compile(r"_\d{8}_\d{6}_\d{6}")
 """What follows the external name of a camera in the id of a background that was collected from it."""
-
-
 COLLECTED_FORMAT: Final = "_%Y%m%d_%H%M%S_%f"
 """The same, as a time is written so."""
 

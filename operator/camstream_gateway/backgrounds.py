@@ -119,7 +119,8 @@ class Backgrounds:
             collected = collected_at(stamp[0])
             if collected is None or collected.year > LAST_YEAR:
                 raise BackgroundError(
-                    f"{name!r} cannot be the id of a background: it ends like that of a collected one, but in no time up to the year {LAST_YEAR}"
+                    f"{name!r} cannot be the id of a background: it ends like that of a collected one, but in no time "
+                    f"up to the year {LAST_YEAR}; choose another id"
                 )
         check(pixels, name)
         try:
@@ -152,7 +153,7 @@ class Backgrounds:
     def _clean(self) -> None:
         """Delete what a process that was killed has left half-written."""
         for file in self._folder.glob(f"{NEW}*"):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # what cannot be deleted keeps nobody from writing
                 if file.stat().st_mtime < time.time() - LEFT_OVER_S:
                     file.unlink()
 

@@ -122,7 +122,7 @@ class Collector:
                 status = status or await self._end_of(thing)
                 await self._store.tell_background(thing, status)
             except (Refused, Unavailable) as error:
-                log.warning("%s: its end cannot be told: %s", Key.of(thing), error)
+                log.warning("%s: how it is cannot be told: %s", Key.of(thing), error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MOST_AGAIN_S)
             else:

@@ -48,7 +48,10 @@ def status_of(url: str, method: str = "GET", body: bytes | None = None, **header
 
 def refusal_of(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str]]:
     """Status of HTTP and JSON of an answer that is none of 200."""
-    with pytest.raises(urllib.error.HTTPError) as error, urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers)):
+    with (
+        pytest.raises(urllib.error.HTTPError) as error,
+        urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers)),
+    ):
         pass
     with error.value as answer:
         return answer.code, json.load(answer)

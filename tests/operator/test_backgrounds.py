@@ -172,7 +172,7 @@ def test_stored_background_gets_its_record_when_the_api_server_answers_again(clu
         proxy.before = lambda asked: Refusal(503) if asked.method == "POST" else None
         kubeconfig = proxy.kubeconfig(tmp_path / "kubeconfig")
         with running_gateway(kubeconfig, tmp_path, "--home", "late", "--namespace", "late") as doors:
-            with pytest.raises(ValueError, match="background 'dark' is stored, but has no record yet, .* that is tried again"):
+            with pytest.raises(ValueError, match=r"background 'dark' is stored, but has no record yet, .* that is tried again"):
                 PipelineClient(doors["pipelines"]).set_background("dark", PIXELS)
             assert cluster.list("Background", "late") == []
             proxy.before = lambda _: None
@@ -180,7 +180,7 @@ def test_stored_background_gets_its_record_when_the_api_server_answers_again(clu
             assert ended(cluster, "late", "dark")["phase"] == "Completed"
             # One that may not be made is told, and made when it is uploaded again.
             proxy.before = lambda asked: Refusal(403) if asked.method == "POST" else None
-            with pytest.raises(ValueError, match="'other' is stored, but has no record, .* upload it again under this id"):
+            with pytest.raises(ValueError, match=r"'other' is stored, but has no record, .* upload it again under this id"):
                 PipelineClient(doors["pipelines"]).set_background("other", PIXELS)
             proxy.before = lambda _: None
             PipelineClient(doors["pipelines"]).set_background("other", PIXELS)

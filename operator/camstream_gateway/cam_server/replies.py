@@ -1,6 +1,6 @@
 """How this interface answers: ``{"state", "status", ...}``, also for errors, as the clients of cam_server expect it.
 
-What goes wrong with a request has status 200, as in cam_server. Whoever is not let in has 401, 403 or 503, which proxies and logs understand.
+What goes wrong with a request has status 200, as in cam_server; who is not let in has 401, 403 or 503, which proxies and logs understand.
 """
 
 import asyncio
@@ -69,8 +69,9 @@ async def refusals_in_form(request: web.Request, handler: Handler) -> web.Stream
     try:
         return await handler(request)
     except web.HTTPException as error:
-        log.info("%s %s: %s", request.method, request.path, error)
-        found = as_json({"state": "error", "status": words_of(request, error)})
+        words = words_of(request, error)
+        log.info("%s %s: %s", request.method, request.path, words)
+        found = as_json({"state": "error", "status": words})
         found.set_status(error.status)
         found.headers.update(headers_of(error))
         return found
