@@ -13,6 +13,7 @@
     │   ├── ImmutableField      a change touches fields that can never change
     │   └── NeedsRestart        a change touches fields that cannot change in a running worker
     ├── WireError               bytes that are no bsread message
+    │   ├── ForeignPeer         the other side of a connection is no ZeroMQ socket, or none that can be talked to
     │   ├── ForeignMessage      another protocol, or a bsread command
     │   ├── TruncatedMessage    frames or bytes are missing
     │   └── MalformedMessage    a header or value contradicts itself
@@ -71,6 +72,10 @@ class NeedsRestart(SpecError):  # noqa: N818 - a state, told as such in the work
 
 class WireError(CamstreamError):
     """Bytes that are no bsread message."""
+
+
+class ForeignPeer(WireError):  # noqa: N818
+    """The other side of a connection is no ZeroMQ socket, or none that can be talked to."""
 
 
 class ForeignMessage(WireError):  # noqa: N818

@@ -16,6 +16,7 @@ from typing import Any
 import bsread
 import numpy as np
 import zmq
+from bench_streams import attend
 from harness import SIZES, Measurement, beam
 from ports import free_port
 
@@ -53,6 +54,7 @@ def images(shape: tuple[int, int]) -> list[np.ndarray[Any, Any]]:
 def ours_sender(port: int, frames: list[Values], compression: str) -> Send:
     spec = StreamOutput.model_validate({"mode": "Push", "queueSize": 10, "compression": compression})
     output = BsreadOutput(spec, f"tcp://127.0.0.1:{port}", Counters(), threading.Event())
+    attend(output)
     return lambda i: output.send(frames[i % FRAMES], i, Timestamp(1, i)) and None
 
 

@@ -1,6 +1,6 @@
 """Whole chains of worker processes: camera, default analysis, client. Rates, latency, age at overload, memory, CPU per frame, start-up.
 
-The camera shows one unchanging image, so that the chain is measured and not the simulation.
+The camera shows one unchanging image, and the client copies nothing, so that the chain is measured, and not what is at its ends.
 """
 
 import os
@@ -21,9 +21,13 @@ from ports import free_port
 from workers import Reader, WorkerProcess, camera, pipeline, reader, simulation, store_background, worker
 
 from camstream.frame import Timestamp
+from camstream.spec.fields import InputMode
 from camstream.spec.output import StreamOutput
+from camstream.wire import Message
 from camstream_worker.counters import Counters
 from camstream_worker.outputs import BsreadOutput
+from camstream_worker.service.memory import keep_buffers
+from camstream_worker.sources.bsread import Receiver
 
 LOSSLESS = {"mode": "Sub", "backlog": "All", "queueSize": 20, "queueMebibytes": 256}
 QUEUE = {"queueSize": 20, "queueMebibytes": 256}
@@ -53,6 +57,28 @@ def chain(
         yield cam, pipe
 
 
+class Client:
+    """Reads a stream as the next worker of a chain does."""
+
+    def __init__(self, address: str) -> None:
+        self.receiver = Receiver(address, InputMode.SUB, Counters())
+
+    def message(self, timeout_s: float = 15.0) -> Message:
+        message = self.receiver.receive(timeout_s)
+        assert message is not None, f"no message within {timeout_s} s"
+        return message
+
+
+@contextmanager
+def client(address: str) -> Iterator[Client]:
+    keep_buffers()
+    made = Client(address)
+    try:
+        yield made
+    finally:
+        made.receiver.close()
+
+
 def check(values: dict[str, Any], size: str) -> None:
     """The analysis must have found the simulated beam before any time counts."""
     height, width = SIZES[size]
@@ -62,7 +88,7 @@ def check(values: dict[str, Any], size: str) -> None:
             raise RuntimeError(f"wrong result: the fit is at {found}, the beam at {expected}")
 
 
-def count_gaps(r: Reader, seconds: float) -> tuple[int, int, float]:
+def count_gaps(r: Client, seconds: float) -> tuple[int, int, float]:
     """Messages, pulses that are missing between them, and the time they took [s]."""
     first = r.message()
     last, count, start = first.pulse_id, 0, time.perf_counter()
@@ -76,7 +102,7 @@ def count_gaps(r: Reader, seconds: float) -> tuple[int, int, float]:
 
 def lossless_rate(size: str, rate: float, seconds: float) -> Measurement:
     """Do all frames of a camera come through analysis with background to a client, on two cores?"""
-    with chain(size, rate, background=True) as (_, pipe), reader(pipe.address) as r:
+    with chain(size, rate, background=True) as (_, pipe), client(pipe.address) as r:
         check(r.message().values, size)
         for _ in range(int(rate)):
             r.message()
@@ -97,7 +123,7 @@ def memory(process: WorkerProcess) -> float:
 
 def worker_memory(size: str, limit_mb: float, seconds: float) -> Measurement:
     """Memory of a pipeline worker that gets twice as many frames as it can take."""
-    with chain(size, overload_rate(size), lossless=False, background=True) as (_, pipe), reader(pipe.address) as r:
+    with chain(size, overload_rate(size), lossless=False, background=True) as (_, pipe), client(pipe.address) as r:
         check(r.message().values, size)
         count_gaps(r, seconds)
         pss = memory(pipe)
@@ -118,7 +144,7 @@ def overload_rate(size: str) -> float:
 def latency(size: str, rate: float, seconds: float) -> Measurement:
     """From the camera's timestamp to the message in the hand of the client, through the analysis."""
     ages = []
-    with chain(size, rate) as (_, pipe), reader(pipe.address) as r:
+    with chain(size, rate) as (_, pipe), client(pipe.address) as r:
         check(r.message().values, size)
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -137,7 +163,7 @@ def age_at_overload(size: str, seconds: float) -> Measurement:
     """Age of the newest result when twice as many frames come as can be processed, in times between results."""
     with (
         chain(size, 20, lossless=False, processing={"rotation": {"angle": 3, "order": 3}}) as (cam, pipe),
-        reader(pipe.address, hwm=1) as r,
+        client(pipe.address) as r,
     ):
         r.message()
         frame_time = _processing_seconds(pipe)
@@ -185,7 +211,7 @@ def results_only(size: str, seconds: float) -> Measurement:
     """Frames per CPU second of a pipeline that leaves the image out, over one that sends it."""
 
     def frames_per_cpu_second(**spec: Any) -> float:
-        with chain(size, {"640x480": 400.0, "1280x1024": 150.0, "2560x2160": 40.0}[size], **spec) as (_, pipe), reader(pipe.address) as r:
+        with chain(size, {"640x480": 400.0, "1280x1024": 150.0, "2560x2160": 40.0}[size], **spec) as (_, pipe), client(pipe.address) as r:
             check(r.message().values, size)
             start = cpu_seconds(pipe)
             count, _, _ = count_gaps(r, seconds)
@@ -210,8 +236,7 @@ def start_up(repeats: int) -> Measurement:
         cam.wait_for_status("running", lambda s: s["phase"] == "Running")
         for i in range(repeats + 1):
             config = pipeline(cam.address, f"pipe{i}")
-            with reader(config["streamAddress"]) as r:
-                r.socket.reconnect_ivl = 10
+            with client(config["streamAddress"]) as r:
                 start = time.perf_counter()
                 with worker(Path(folder), config):
                     check(r.message(60).values, "1280x1024")
@@ -233,6 +258,7 @@ def torn(count: int) -> Measurement:
     counters, stop = Counters(), threading.Event()
     spec = StreamOutput.model_validate({"mode": "Push", "block": False, "queueSize": 1})
     output = BsreadOutput(spec, f"tcp://127.0.0.1:{free_port()}", counters, stop)
+    attending = attend(output)
     values = {f"c{i}": float(i) for i in range(40)} | {"image": np.zeros((480, 640), np.uint16)}
     found = {"whole": 0, "torn": 0}
     done = threading.Event()
@@ -250,7 +276,7 @@ def torn(count: int) -> Measurement:
         done.set()
         consumer.join()
     output.close()
-    output.monitor.close(0)
+    attending.join()
     dropped = counters.output_drops["no_room"]
     if sent + dropped != count or not dropped:
         raise RuntimeError(f"{count} sends, {sent} sent and {dropped} dropped: the counts do not add up, or the queue was never full")
@@ -263,6 +289,18 @@ def torn(count: int) -> Measurement:
         baseline="all",
         raw=raw,
     )
+
+
+def attend(output: BsreadOutput) -> threading.Thread:
+    """What a worker's clients thread does."""
+
+    def until_closed() -> None:
+        while not output.readers.closed:
+            output.readers.attend(0.1)
+
+    thread = threading.Thread(target=until_closed, daemon=True)
+    thread.start()
+    return thread
 
 
 def run(short: bool) -> list[Measurement]:

@@ -34,6 +34,7 @@ TAIL = """
 
 - No absolute rate for your machine, and no 99th percentile: both follow the neighbours on a shared machine.
 - Nothing about a real network: all streams ran over loopback TCP, where sender and receiver share the cores.
+- Clients of chains copy nothing, as the next worker of a chain: a client in Python that copies each message is slower than what it reads.
 - "Zero-copy" only within our processes: the kernel copies a TCP stream twice.
 - Nothing against cam_server itself: the baselines are psi-bsread, SciPy and plain NumPy code written for the same results.
 - A packed hop is compared with psi-bsread as it comes, with a compression thread per core; a worker of ours sets its own number of threads.

@@ -16,19 +16,24 @@ from camstream.frame import Timestamp
 from camstream.spec.fields import OutputMode
 from camstream.spec.output import StreamOutput
 from camstream_worker.counters import Counters
-from camstream_worker.outputs.bsread import AddressInUse, BsreadOutput
-from camstream_worker.runtime.clients import ClientCount
+from camstream_worker.outputs import BsreadOutput
+from camstream_worker.sockets import AddressInUse
 
 NOW = Timestamp(1_700_000_000, 0)
 
 
 class Sender:
-    """An output, its counters and its client count."""
+    """An output, its counters, and the thread that attends to its readers."""
 
     def __init__(self, spec: StreamOutput, address: str | None = None) -> None:
         self.counters, self.stop = Counters(), threading.Event()
         self.output = BsreadOutput(spec, address or f"tcp://127.0.0.1:{free_port()}", self.counters, self.stop)
-        self.clients = ClientCount(self.output.monitor)
+        self._attending = threading.Thread(target=self._attend)
+        self._attending.start()
+
+    def _attend(self) -> None:
+        while not self.output.readers.closed:
+            self.output.readers.attend(0.1)
 
     def send(self, pulse_id: int, size: int = 100) -> bool:
         values = {"image": np.full((size, size), pulse_id % 256, np.uint8), "number": pulse_id}
@@ -36,7 +41,7 @@ class Sender:
 
     def close(self) -> None:
         self.output.close()
-        self.clients.stop()
+        self._attending.join()
 
 
 @contextmanager
@@ -50,7 +55,7 @@ def sender(**spec: object) -> Iterator[Sender]:
 
 
 def connected(s: Sender, clients: int) -> None:
-    wait_for(f"{clients} clients", lambda: s.clients.clients == clients)
+    wait_for(f"{clients} clients", lambda: s.output.readers.clients == clients)
 
 
 def subscribed(s: Sender, r: Reader) -> int:
@@ -92,15 +97,22 @@ def test_frames_sent_and_dropped_add_up():
 
 
 def test_large_messages_shorten_the_queue_down_to_one():
-    with sender(queueSize=100, queueMebibytes=1) as s:
-        s.send(1, 10)
-        assert s.output._socket.sndhwm == 100
-        s.send(2, 512)
-        assert s.output._socket.sndhwm == 3
-        s.send(3, 2000)
-        assert s.output._socket.sndhwm == 1
-        s.send(4, 10)
-        assert s.output._socket.sndhwm == 100
+    """What the operating systems of both sides and the reader itself hold comes on top."""
+    with sender(queueSize=100, queueMebibytes=40) as s, reader(s.output.address, hwm=1) as stuck:
+        subscribed(s, stuck)
+        results = [s.send(i, 4096) for i in range(20)]  # 16 MiB each
+        assert results.index(False) >= 2
+        assert results[-1] is False
+        assert 16 * 2**20 < s.output.readers.waiting_bytes <= 40 * 2**20
+        assert s.send(7, 10), "a small one still fits below the bound"
+
+
+def test_a_message_larger_than_the_bound_still_goes_alone():
+    with sender(queueSize=100, queueMebibytes=1) as s, reader(s.output.address) as r:
+        connected(s, 1)
+        first = subscribed(s, r)
+        s.send(first + 1, 4096)
+        wait_for("all of it is on its way", lambda: r.until(lambda m: m.pulse_id == first + 1))
 
 
 def test_a_push_without_a_client_waits_and_stops_at_once_when_told():

@@ -67,7 +67,7 @@ class Counters:
     selection_drops: Counter[str] = field(default_factory=Counter)
     """Frames that the user did not want, by reason."""
     output_drops: Counter[str] = field(default_factory=Counter)
-    """Messages that at least one client did not get, by reason."""
+    """Messages that were not sent, by reason; once for each client that missed it."""
 
     fit_failures: Counter[str] = field(default_factory=Counter)
     """Messages with a fit that did not converge, by fit."""

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import zmq
-
 from camstream.errors import SpecError
 from camstream.frame import Timestamp
 from camstream.spec import WorkerConfig
 from camstream.spec.pipeline import PipelineType
 from camstream_worker.counters import Counters
 from camstream_worker.outputs.bsread import BsreadOutput
+from camstream_worker.sockets import SendingSocket
 
 __all__ = ["BsreadOutput", "Output", "open_output"]
 
@@ -24,8 +23,8 @@ class Output(Protocol):
     """Where messages go, in words."""
 
     @property
-    def monitor(self) -> "zmq.Socket[bytes] | None":
-        """Tells of clients, for another thread, which closes it."""
+    def readers(self) -> SendingSocket | None:
+        """Who reads; another thread attends to them, until they are closed. None where nobody can."""
 
     def send(self, values: Mapping[str, Any], pulse_id: int, timestamp: Timestamp) -> bool:
         """Send one message whole, or drop it whole and count it.
@@ -42,7 +41,7 @@ class NoOutput:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.monitor = None
+        self.readers = None
 
     def send(self, values: Mapping[str, Any], pulse_id: int, timestamp: Timestamp) -> bool:
         """Nothing is sent here."""

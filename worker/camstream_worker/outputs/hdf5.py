@@ -41,7 +41,7 @@ _NOT_IN_A_NAME = re.compile("[/\x00\ud800-\udfff]")
 class Hdf5Output:
     """Writes records. Made, used and closed by one thread."""
 
-    monitor = None
+    readers = None
     """A file has no clients to count."""
 
     def __init__(self, spec: FileOutput, root: Path, records: int | None, counters: Counters, stop: threading.Event) -> None:  # noqa: ARG002

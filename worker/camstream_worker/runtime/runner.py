@@ -5,6 +5,8 @@
     reader thread                       sender thread
     source.receive ──> Ring ──> selection ──> plan.process ──> filter ──> output.send
                                                    (with threads > 1: in a pool, results in the order of the frames)
+    clients thread
+    who comes and goes, and what did not find room at once
 
 The job (configuration and plan) is one reference that is read once per frame: a change takes effect between two frames.
 """
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,11 +31,11 @@ from camstream.spec import WorkerConfig
 from camstream_worker.counters import Counters
 from camstream_worker.outputs import Output, open_output
 from camstream_worker.pipeline.streams import Made
-from camstream_worker.runtime.clients import ClientCount
 from camstream_worker.runtime.job import Job
 from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.ring import Ring
 from camstream_worker.runtime.selection import EndReached, ResultFilter, Selector
+from camstream_worker.sockets import SendingSocket
 from camstream_worker.sources import EndOfSource, Source, open_source
 
 log = logging.getLogger(__name__)
@@ -108,7 +111,7 @@ class Runner:
         self._stop = threading.Event()
         capacity, max_bytes = job.queue
         self._ring: Ring[Frame] = Ring(capacity, max_bytes, newest_first=job.newest_first)
-        self._clients: ClientCount | None = None
+        self._readers: SendingSocket | None = None
         self._selector, self._filter = Selector(), ResultFilter()
         self._last_pulse = 0
         self._example: Frame | None = None
@@ -185,12 +188,12 @@ class Runner:
 
     @property
     def clients(self) -> int:
-        return self._clients.clients if self._clients else 0
+        return self._readers.clients if self._readers else 0
 
     @property
     def idle_s(self) -> float | None:
         """For how long there has been no reader [s]; None while there is one, or no stream yet."""
-        return self._clients.idle_s if self._clients else None
+        return self._readers.idle_s if self._readers else None
 
     def longest_call(self) -> tuple[float, int]:
         """How long the oldest frame has been in processing [s], and its pulse id."""
@@ -311,7 +314,9 @@ class Runner:
     def _send(self) -> None:
         output = open_output(self.job.config, self.counters, self._stop)
         self.address = output.address
-        self._clients = ClientCount(output.monitor) if output.monitor is not None else None
+        self._readers = output.readers
+        if output.readers is not None:
+            self._start_thread("clients", partial(self._attend, output.readers))
         self.ready.set()
         try:
             with self._failure_is_known_first():
@@ -322,11 +327,13 @@ class Runner:
                 except EndReached as end:
                     self.state.ended = str(end)
         finally:
-            # In this order: libzmq would wait for ever for somebody to take the events of a monitor that is gone.
             output.close()
-            if self._clients is not None:
-                self._clients.stop()
             self._end()
+
+    def _attend(self, readers: SendingSocket) -> None:
+        """The clients thread: who comes and goes, and what waits for room."""
+        while not readers.closed:
+            readers.attend(WAIT_S)
 
     def _wanted(self) -> Iterator[tuple[Job, Frame]]:
         """Frames of the queue that the selection lets through."""

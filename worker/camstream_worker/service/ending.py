@@ -2,8 +2,8 @@
 
 from camstream.errors import CamstreamError, SpecError
 from camstream.spec.status import ExitStatus
-from camstream_worker.outputs.bsread import AddressInUse
 from camstream_worker.runtime.runner import Runner
+from camstream_worker.sockets import AddressInUse
 
 COMPLETED, FAILED, WRONG_CONFIGURATION, ADDRESS_IN_USE = 0, 1, 2, 3
 

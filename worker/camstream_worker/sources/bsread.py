@@ -3,41 +3,16 @@
 from typing import Any
 
 import numpy as np
-import zmq
 
 from camstream.errors import ForeignMessage, FrameError, SourceError, TruncatedMessage, WireError
 from camstream.frame import NO_IMAGE, Frame
-from camstream.names import CONNECT_MS, IMAGE, PICTURE_SUFFIX, X_AXIS, Y_AXIS
+from camstream.names import IMAGE, PICTURE_SUFFIX, X_AXIS, Y_AXIS
 from camstream.spec import WorkerConfig
 from camstream.spec.fields import InputMode
 from camstream.wire import Decoder, Message
+from camstream.wire.zmtp import SocketType
 from camstream_worker.counters import Counters
-
-IO_THREADS = 2
-"""One for what comes and one for what goes: each copies every frame."""
-
-RECEIVE_QUEUE = 2
-"""Messages that ZMQ holds. The worker's own queue comes after it and has the configured bounds."""
-
-
-_receive_part = zmq.backend.Socket.recv
-"""What `zmq.Socket.recv` calls in the end, without its checks: they are most of what a message of many small parts costs."""
-
-OPTIONS = {
-    zmq.LINGER: 0,
-    zmq.RCVHWM: RECEIVE_QUEUE,
-    zmq.AFFINITY: 0b01,
-    # So that a peer that vanished without closing (a lost node) is noticed. Not by ZMTP heartbeats: libzmq cannot see them
-    # while it waits for room in the queue, takes the peer for dead, and then aborts the process (zeromq/libzmq issue 3937).
-    zmq.TCP_KEEPALIVE: 1,
-    zmq.TCP_KEEPALIVE_IDLE: 2,
-    zmq.TCP_KEEPALIVE_INTVL: 1,
-    zmq.TCP_KEEPALIVE_CNT: 3,
-    zmq.CONNECT_TIMEOUT: CONNECT_MS,
-    zmq.RECONNECT_IVL: 100,
-    zmq.RECONNECT_IVL_MAX: 1000,
-}
-"""Times of connecting in milliseconds, of keep-alive in seconds."""
+from camstream_worker.sockets import ReceivingSocket
 
 
 class Receiver:
@@ -53,25 +28,17 @@ class Receiver:
         self.address = address
         self._counters = counters
         self._decoder = Decoder(channels=channels)
-        self._socket: zmq.Socket[bytes] = zmq.Context.instance(IO_THREADS).socket(zmq.SUB if mode is InputMode.SUB else zmq.PULL)
-        for option, value in OPTIONS.items():
-            self._socket.setsockopt(option, value)
+        kind = SocketType.SUB if mode is InputMode.SUB else SocketType.PULL
         try:
-            if mode is InputMode.SUB:
-                self._socket.setsockopt(zmq.SUBSCRIBE, b"")
-            if listen:
-                self._socket.bind(address)
-            else:
-                self._socket.connect(address)
-        except zmq.ZMQError as error:
-            self._socket.close(0)
-            raise SourceError(f"cannot {'listen at' if listen else 'connect to'} {address}: {error}; is the address right?") from error
+            self._socket = ReceivingSocket(kind, address, listening=listen)
+        except OSError as error:
+            raise SourceError(f"cannot listen for senders: {error}; is the address right?") from error
 
     def receive(self, timeout_s: float) -> Message | None:
         """The next message, or None after ``timeout_s`` [s]. A message that cannot be read is counted and skipped."""
-        if not self._socket.poll(int(timeout_s * 1000)):
+        parts = self._socket.receive(timeout_s)
+        if parts is None:
             return None
-        parts = self._receive_parts()
         self._counters.bytes_received += sum(map(len, parts))
         try:
             return self._decoder.decode(parts)
@@ -79,19 +46,12 @@ class Receiver:
             self._counters.source_drops[_reason(error)] += 1
             raise FrameError(f"unreadable message from {self.address}: {error}") from error
 
-    @property
-    def socket(self) -> "zmq.Socket[bytes]":
+    def fileno(self) -> int:
         """To wait for several receivers at once."""
-        return self._socket
-
-    def _receive_parts(self) -> list[zmq.Frame]:
-        parts = [_receive_part(self._socket, zmq.NOBLOCK, False)]
-        while parts[-1].more:
-            parts.append(_receive_part(self._socket, 0, False))
-        return parts
+        return self._socket.fileno()
 
     def close(self) -> None:
-        self._socket.close(0)
+        self._socket.close()
 
 
 class StreamSource:

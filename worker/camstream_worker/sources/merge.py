@@ -1,10 +1,9 @@
 """Two streams become one: what belongs to the same pulse goes on together."""
 
+import select
 import time
 from collections import deque
 from dataclasses import replace
-
-import zmq
 
 from camstream.errors import SourceError, SourceTimeout
 from camstream.frame import Frame
@@ -64,21 +63,23 @@ class MergedSource:
         self._timeout_s = config.pipeline.reading.timeout_seconds
         self._heard = [time.monotonic()] * 2
         """When the last message of each stream came."""
-        self._poller = zmq.Poller()
-        self._poller.register(first.receiver.socket, zmq.POLLIN)
-        self._poller.register(self._second.socket, zmq.POLLIN)
+        self._poller = select.poll()
+        for receiver in (first.receiver, self._second):
+            self._poller.register(receiver, select.POLLIN)
         self.description = f"{first.description} with {self._address}"
 
     def receive(self, timeout_s: float) -> Frame | None:
         end = time.monotonic() + timeout_s
         while (left := end - time.monotonic()) > 0:
-            ready = dict(self._poller.poll(int(left * 1000) + 1))
-            if self._first.receiver.socket in ready and (frame := self._first.receive(0)) is not None:
+            frame, message = self._first.receive(0), self._second.receive(0)
+            if frame is not None:
                 self._put(0, frame)
-            if self._second.socket in ready and (message := self._second.receive(0)) is not None:
+            if message is not None:
                 self._put(1, frame_of(message))
             if (pair := self._pair()) is not None:
                 return pair
+            if frame is None and message is None:
+                self._poller.poll(left * 1000)
         self._look_for_silence()
         return None
 

@@ -204,7 +204,7 @@ def test_what_was_sent_is_counted(tmp_path: Path):
     assert r.counters.sent == 2
     assert r.counters.bytes_sent == 2 * (8 + 16 + 24 + 3) + 8
     assert r.counters.header_changes == 1
-    assert r.output.monitor is None
+    assert r.output.readers is None
 
 
 @pytest.mark.parametrize(
