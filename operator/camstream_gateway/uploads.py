@@ -12,7 +12,7 @@ from camstream.errors import CamstreamError
 
 NPY: Final = b"\x93NUMPY"
 
-SETTING: Final = "--allow-pickle"
+SETTING: Final = "--allow-pickle (gateway.allowPickle of the chart)"
 
 
 class UploadError(CamstreamError):

@@ -135,6 +135,12 @@ def test_options_of_the_gateway_are_those_that_it_knows(
     assert ports == {args.page_port, args.cameras_port, args.pipelines_port}
 
 
+def test_gateway_reads_pickles_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    for values, wanted in (((), False), (("gateway.allowPickle=true",), True)):
+        monkeypatch.setattr("sys.argv", ["camstream-gateway", *gateway_container(*values)["args"]])
+        assert arguments().allow_pickle is wanted
+
+
 def test_gateway_without_rest_may_only_read() -> None:
     read, written = {"get", "list", "watch"}, {"create", "update", "delete"}
     for value, verbs in (("false", read), ("true", read | written)):

@@ -106,6 +106,7 @@ USED: dict[str, tuple[str, ...]] = {
     "gateway.namespace": ('"beamline-2"', GATEWAY),
     "gateway.auth": ('"TokenReview"', GATEWAY),
     "gateway.tokensSecret": ('"tokens"', GATEWAY),
+    "gateway.allowPickle": ("true", GATEWAY),
     "gateway.service.type": ('"LoadBalancer"', GATEWAY),
     "gateway.service.annotations": ('{"a": "b"}', GATEWAY),
     "gateway.resources": ('{"limits": {"memory": "1Gi"}}', GATEWAY),

@@ -80,6 +80,7 @@ def gateway(workspace: Workspace) -> Iterator[dict[int, str]]:
     installation = workspace.installation
     installation.install(
         gateway__enabled=True,
+        gateway__allowPickle=True,
         gateway__namespace=workspace.namespace,
         backgrounds__persistence__enabled=True,
         backgrounds__persistence__size="64Mi",

@@ -17,7 +17,7 @@ def read(address: str) -> Mapping[str, Any]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with cam_server_clients(tmp_path_factory.mktemp("scenarios"), objects=(small_camera(),)) as clients:
+    with cam_server_clients(tmp_path_factory.mktemp("scenarios"), "--allow-pickle", objects=(small_camera(),)) as clients:
         yield Server(clients.camera_url, clients.pipeline_url, read)
 
 
