@@ -40,7 +40,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "report",
         parents=[common],
         help="collect what helps to find a fault, without secrets",
-        description="Write one file with objects, events, logs, status and metrics of the cameras of a namespace, of the operator and of the gateway. "
+        description="Write one file with objects, events, logs, status and metrics of the cameras of a namespace, of the operator and of "
+        "the gateway. "
         "Secrets are not read; what looks like one is removed. Look at it before you pass it on.",
     )
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="the cameras of all namespaces")
