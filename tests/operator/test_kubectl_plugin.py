@@ -140,10 +140,10 @@ def installation(objects: Cluster) -> str:
         marks = {"app.kubernetes.io/part-of": "camstream", "app.kubernetes.io/component": part}
         container = {"name": part, "image": "x", "args": ["--token", SECRET], "env": [{"name": "CAMSTREAM_TOKEN", "value": SECRET}]}
         template = {"metadata": {"labels": marks}, "spec": {"containers": [container]}}
-        objects.create("Deployment", namespace, part, {"selector": {"matchLabels": marks}, "template": template}, metadata={"labels": marks})
         objects.create(
-            "Pod", namespace, f"{part}-1", {"nodeName": "node-1", "containers": [container]}, metadata={"labels": marks}
+            "Deployment", namespace, part, {"selector": {"matchLabels": marks}, "template": template}, metadata={"labels": marks}
         )
+        objects.create("Pod", namespace, f"{part}-1", {"nodeName": "node-1", "containers": [container]}, metadata={"labels": marks})
     return namespace
 
 
