@@ -7,14 +7,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import LiteralScalarString
 
 from camstream.errors import CamstreamError, SpecError
 from camstream.spec.legacy import Fate
 from camstream.spec.legacy.objects import NO_CLIENT_TIMEOUT, Config, Made, Wanted, camera_object, pipeline_object
+from camstream.spec.legacy.scripts import embedded
 from camstream.spec.objects import Camera, Pipeline
 
 PERMANENT: Final = "permanent_instances.json"
@@ -22,15 +24,20 @@ SERVERS: Final = "servers.json"
 IGNORED: Final = ("_parameters.json", "_background.json")
 """Ends of names of files that cam_server passes over, too."""
 
+LIBRARIES: Final = "lib"
+"""Folder of what scripts import, beside them: none of it is a script."""
+
 FOLDERS: Final = {"Camera": "cameras", "Pipeline": "pipelines"}
 
 EPILOG = """\
 Each camera and pipeline becomes one file below the output folder. What could not be carried over is told, one line each.
-permanent_instances.json decides what always runs; everything else runs on demand, as in cam_server.
+permanent_instances.json decides what always runs; everything else runs on demand, as in cam_server. It is about pipelines,
+and about cameras where it lies beside cameras only; so is servers.json, whose fixed ports become those of the streams.
+The text of users' scripts (*.py) that are in these folders becomes part of the pipelines that run them.
 
 examples:
   camstream import /etc/cam_server --output manifests
-  camstream import camera_config pipeline_config --output manifests
+  camstream import camera_config pipeline_config user_scripts --output manifests
   camstream run manifests
 """
 
@@ -43,7 +50,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folders", nargs="+", type=Path, metavar="DIRECTORY", help="with the JSON files of cameras, pipelines, or both")
+    parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="DIRECTORY", help="with the JSON files of cameras and pipelines, and the scripts"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write; files that are there stay as they are")
 
 
@@ -70,8 +79,12 @@ class Imported:
 
     configs: dict[str, dict[str, tuple[Path, Config]]] = field(default_factory=lambda: {"Camera": {}, "Pipeline": {}})
     """File and content of each configuration by kind and name."""
-    permanent: dict[str, str] = field(default_factory=dict)
-    """Name of the configuration, by name of the instance."""
+    permanent: dict[str, dict[str, str]] = field(default_factory=lambda: {"Camera": {}, "Pipeline": {}})
+    """Name of the configuration by name of the instance, by kind."""
+    ports: dict[str, dict[str, tuple[Path, int]]] = field(default_factory=lambda: {"Camera": {}, "Pipeline": {}})
+    """Fixed port, and the file that says so, by name of the instance, by kind."""
+    scripts: dict[str, Path] = field(default_factory=dict)
+    """Users' programs by the names of their files."""
     things: list[Camera | Pipeline] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     """What was not carried over, and where."""
@@ -82,50 +95,129 @@ class Imported:
         """:raises CamstreamError: if there is no such folder"""
         if not folder.is_dir():
             raise CamstreamError(f"{folder} is no folder; name the one with cam_server's JSON files")
+        for file in sorted(folder.rglob("*.py")):
+            if file.parent.name != LIBRARIES and self.scripts.setdefault(file.name, file) != file:
+                self.remarks.append(f"{file}: left out: {self.scripts[file.name]} has the same name")
+        about: list[tuple[Path, Config]] = []
         for file in sorted(folder.rglob("*.json")):
             content = self._content(file)
             if content is None or file.name.endswith(IGNORED):
                 continue
-            if file.name == PERMANENT:
-                self.permanent |= {str(name): str(config) for name, config in content.items()}
-            elif file.name == SERVERS:
-                self.remarks.append(f"{file}: not carried over: which machine runs what is decided by worker.className of each object")
+            if file.name in (PERMANENT, SERVERS):
+                about.append((file, content))
             else:
                 self.configs["Camera" if is_camera(content) else "Pipeline"][file.stem] = file, content
+        for file, content in about:
+            kind = self._kind_beside(file)
+            if file.name == PERMANENT:
+                self.permanent[kind] |= {str(name): str(config) for name, config in content.items()}
+            else:
+                self.ports[kind] |= {name: (file, port) for name, port in fixed_ports(content).items()}
+                self.remarks.append(
+                    f"{file}: only its fixed ports are carried over: which machine runs what is decided by worker.className of each object"
+                )
 
     def make(self) -> None:
         """Turn everything that was read into objects."""
         for name, (file, config) in self.configs["Camera"].items():
-            self._make(file, partial(camera_object, Wanted(name), self._timed(name, config), None, self._cameras()))
+            self._make(file, partial(camera_object, Wanted(name), self._placed("Camera", name, config), None, self._cameras()))
         pipelines = self.configs["Pipeline"]
         for name, (file, config) in pipelines.items():
-            self._pipeline(file, Wanted(name), self._timed(name, config))
-        for instance, name in self.permanent.items():
-            if name not in pipelines and name not in self.configs["Camera"]:
-                self.remarks.append(
-                    f"{PERMANENT}: {instance!r} is of {name!r}, which is not among these files; left out, as cam_server does"
-                )
-            elif instance != name and name in pipelines:
+            self._pipeline(file, Wanted(name), self._placed("Pipeline", name, config))
+        for instance, name in self.permanent["Pipeline"].items():
+            if instance != name and name in pipelines:
                 file, config = pipelines[name]
-                self._pipeline(file, Wanted(instance, instance_of=name), {**config, NO_CLIENT_TIMEOUT: 0})
+                # A missing key goes by the name of the configuration, and not by that of its instance.
+                config = {"notify_on_error": name.endswith("_sp"), **config}
+                self._pipeline(file, Wanted(instance, instance_of=name), self._placed("Pipeline", instance, config))
+        self._tell_of_the_rest()
+
+    def _kind_beside(self, file: Path) -> str:
+        """Whose instances a file is about. Each server of cam_server has a folder of its own, or all share one that is the pipelines'."""
+        beside = {kind for kind, configs in self.configs.items() if any(path.parent == file.parent for path, _ in configs.values())}
+        return "Camera" if beside == {"Camera"} else "Pipeline"
+
+    def _placed(self, kind: str, name: str, config: Config) -> Config:
+        """What is permanent never stops, and a fixed port is that of the stream."""
+        if name in self.permanent[kind]:
+            config = {**config, NO_CLIENT_TIMEOUT: 0}
+        if name in self.ports[kind]:
+            file, port = self.ports[kind][name]
+            own = config.get("port")
+            if own not in (None, "", port, str(port)):
+                self.remarks.append(f"{file}: fixed port {port} of {name!r} is left out: its configuration says {own}")
+            else:
+                config = {**config, "port": port}
+        return config
+
+    def _tell_of_the_rest(self) -> None:
+        """What is said about instances that there are not, and ports that several have: each server of cam_server has its own."""
+        for kind, permanent in self.permanent.items():
+            for instance, name in permanent.items():
+                if name not in self.configs[kind]:
+                    self.remarks.append(
+                        f"{PERMANENT}: {instance!r} is of {name!r}, which is no {kind.lower()} among these files; "
+                        "left out, as cam_server does"
+                    )
+                elif kind == "Camera" and instance != name:
+                    self.remarks.append(f"{PERMANENT}: {instance!r} is left out: a camera has one stream, under its own name {name!r}")
+        for kind, ports in self.ports.items():
+            for name, (file, port) in ports.items():
+                if name not in self.configs[kind] and name not in self.permanent[kind]:
+                    self.remarks.append(
+                        f"{file}: fixed port {port} of {name!r} is left out: that is no {kind.lower()} among these files, "
+                        "and not permanent; who creates it may ask for the port by the key `port`"
+                    )
+        takers: dict[int, list[str]] = {}
+        for thing in self.things:
+            if thing.spec.output.port is not None:
+                takers.setdefault(thing.spec.output.port, []).append(f"{thing.kind.lower()}/{thing.name}")
+        self.remarks += [
+            f"port {port} is that of {' and '.join(names)}: on Kubernetes each has an address of its own, "
+            "but on one machine only one can have it"
+            for port, names in takers.items()
+            if len(names) > 1
+        ]
 
     def _pipeline(self, file: Path, wanted: Wanted, config: Config) -> None:
         pipelines = [thing for thing in self.things if isinstance(thing, Pipeline)]
-        self._make(file, partial(pipeline_object, wanted, config, None, self._cameras(), pipelines))
+        made = self._make(file, partial(pipeline_object, wanted, config, None, self._cameras(), pipelines))
+        if isinstance(made, Pipeline) and made.spec.script is not None:
+            self.things[-1] = self._with_its_script(file, made)
+            if config.get("libs"):
+                self.remarks.append(
+                    f"{file}: libs = {config['libs']!r}: not carried over: put them into the worker's image or a volume of its class, "
+                    "and name their folder in script.libraries"
+                )
 
-    def _make(self, file: Path, make: Callable[[], Made[Any]]) -> None:
+    def _with_its_script(self, file: Path, thing: Pipeline) -> Pipeline:
+        """A pipeline with the text of its script, where that is among the files; where not, a worker must see it itself."""
+        path = thing.spec.script.file if thing.spec.script else None
+        if path is None:
+            return thing
+        found = self.scripts.get(PurePosixPath(path).name)
+        why = "no such *.py is in these folders: name its folder, too"
+        if found is not None:
+            try:
+                return embedded(thing, found.name, found.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError, SpecError) as error:
+                why = str(error)
+        self.remarks.append(
+            f"{file}: function: the script {path!r} is not carried over, only its name: {why}; or see that workers find it there"
+        )
+        return thing
+
+    def _make(self, file: Path, make: Callable[[], Made[Any]]) -> Camera | Pipeline | None:
         try:
             made = make()
         except SpecError as error:
             self.failed = True
             self.remarks.append(f"{file}: became no object: {error}")
-            return
-        self.things.append(made.thing)
+            return None
+        thing: Camera | Pipeline = made.thing
+        self.things.append(thing)
         self.remarks += [f"{file}: {loss} ({loss.fate})" for loss in made.losses if loss.fate in (Fate.LATER, Fate.WRONG)]
-
-    def _timed(self, name: str, config: Config) -> Config:
-        """What is permanent never stops."""
-        return {**config, NO_CLIENT_TIMEOUT: 0} if self.permanent.get(name) == name else config
+        return thing
 
     def _cameras(self) -> list[Camera]:
         return [thing for thing in self.things if isinstance(thing, Camera)]
@@ -149,12 +241,36 @@ def is_camera(config: Config) -> bool:
     return "source" in config or ("source_type" in config and "pipeline_type" not in config)
 
 
+def fixed_ports(servers: Config) -> dict[str, int]:
+    """Ports by name of the instance, as servers.json says: ``{url: {"instances": ["name:port", ...]}}``.
+
+    What begins with # is switched off.
+    """
+    found = {}
+    for url, server in servers.items():
+        if url.startswith("#") or not isinstance(server, dict) or not isinstance(server.get("instances"), list):
+            continue
+        for entry in server["instances"]:
+            name, colon, port = str(entry).rpartition(":")
+            if colon and port.isdecimal() and not name.startswith("#"):
+                found[name] = int(port)
+    return found
+
+
 def manifest(thing: Camera | Pipeline) -> dict[str, Any]:
     """As it is written: without what follows from it."""
     metadata: dict[str, Any] = {"name": thing.name}
     if thing.metadata.annotations:
         metadata["annotations"] = dict(thing.metadata.annotations)
-    return {"apiVersion": thing.api_version, "kind": thing.kind, "metadata": metadata, "spec": thing.spec.to_dict()}
+    spec = thing.spec.to_dict()
+    if "source" in spec.get("script", {}):
+        spec["script"]["source"] = _lines(spec["script"]["source"])
+    return {"apiVersion": thing.api_version, "kind": thing.kind, "metadata": metadata, "spec": spec}
+
+
+def _lines(text: str) -> str:
+    """As YAML writes it: line by line, so that people can edit it, where that says the same."""
+    return LiteralScalarString(text) if all(one.isprintable() or one in "\n\t" for one in text) else text
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from api_server import Answer, ApiServer, binary, install_crds
 from edits import models_of
+from facility import imported
 from pydantic import BaseModel, ValidationError
 
 from camstream.spec import KINDS, parse_object
@@ -444,6 +445,10 @@ def test_kubectl_explains_a_field_and_how_it_may_change(server: ApiServer) -> No
 def test_every_sample_is_accepted_by_the_api_server(server: ApiServer) -> None:
     for folder in ("configs/demo", "configs/samples"):
         _kubectl(server, "create", "--dry-run=server", "--validate=strict", "-R", "-f", str(ROOT / folder))
+
+
+def test_imported_configurations_are_accepted_by_the_api_server(server: ApiServer, tmp_path: Path) -> None:
+    _kubectl(server, "create", "--dry-run=server", "--validate=strict", "-R", "-f", str(imported(tmp_path)))
 
 
 def _ready(status: str) -> dict[str, Any]:

@@ -5,11 +5,15 @@ There are no kubelets: the worker is a process of this machine, and what a kubel
 
 import json
 import os
+import shlex
+import signal
 import socket
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +132,21 @@ def objects(cluster: Cluster, running: WorkerProcess) -> Cluster:
     return cluster
 
 
+@pytest.fixture(scope="module")
+def installation(objects: Cluster) -> str:
+    """The namespace of an operator and a gateway, as far as an API server knows them."""
+    namespace = objects.make_namespace("installed")
+    for part in ("operator", "gateway"):
+        marks = {"app.kubernetes.io/part-of": "camstream", "app.kubernetes.io/component": part}
+        container = {"name": part, "image": "x", "args": ["--token", SECRET], "env": [{"name": "CAMSTREAM_TOKEN", "value": SECRET}]}
+        template = {"metadata": {"labels": marks}, "spec": {"containers": [container]}}
+        objects.create(
+            "Deployment", namespace, part, {"selector": {"matchLabels": marks}, "template": template}, metadata={"labels": marks}
+        )
+        objects.create("Pod", namespace, f"{part}-1", {"nodeName": "node-1", "containers": [container]}, metadata={"labels": marks})
+    return namespace
+
+
 @pytest.fixture
 def plugin(objects: Cluster, tmp_path: Path) -> Plugin:
     assert PLUGIN.exists(), f"{PLUGIN} is missing: install the package again (`make test` does)"
@@ -174,17 +193,23 @@ def test_snapshot_saves_the_newest_image(plugin: Plugin, running: WorkerProcess)
     assert "cannot write /no/such/folder.png" in plugin.refuses("snapshot", "gun", "-n", NAMESPACE, "-o", "/no/such/folder.png")
 
 
-def test_tail_shows_the_messages_at_the_forwarded_port(plugin: Plugin, running: WorkerProcess) -> None:
-    """Without kubelets no port can be forwarded: a script says that it is, and leads to the worker."""
-    port = running.address.rpartition(":")[2]
+def forwarding(plugin: Plugin, first: str) -> None:
+    """Without kubelets no port can be forwarded: a script stands for kubectl where it forwards the port of `gun`.
+
+    :param first: what it does, as a shell says it, before it waits
+    """
     script = plugin.folder / "kubectl"
     script.write_text(
-        '#!/bin/sh\ncase "$*" in\n*port-forward*service/cam-gun*:9999*) '
-        f"echo 'Forwarding from 127.0.0.1:{port} -> 9999'; exec sleep 600;;\n"
+        f'#!/bin/sh\ncase "$*" in\n*port-forward*service/cam-gun*:9999*) {first}; exec sleep 600;;\n'
         f'*) exec {binary("kubectl")} "$@";;\nesac\n'
     )
     script.chmod(0o755)
     plugin.environment["KUBECTL"] = str(script)
+
+
+def test_tail_shows_the_messages_at_the_forwarded_port(plugin: Plugin, running: WorkerProcess) -> None:
+    port = running.address.rpartition(":")[2]
+    forwarding(plugin, f"echo 'Forwarding from 127.0.0.1:{port} -> 9999'")
     lines = plugin.says("tail", "gun", "-n", NAMESPACE, "--count", "3", "--output", "json").splitlines()
     pulses = [json.loads(line)["pulseId"] for line in lines]
     assert pulses == list(range(pulses[0], pulses[0] + 3))
@@ -196,6 +221,40 @@ def test_tail_says_why_there_is_nothing_to_show(plugin: Plugin) -> None:
         "tail", "camera/off", "-n", NAMESPACE
     )
     assert "cannot reach port 9999 of service/cpl-screen" in plugin.refuses("tail", "screen", "-n", NAMESPACE)
+
+
+def test_tail_gives_up_where_no_port_is_forwarded(plugin: Plugin) -> None:
+    # Nor does it end when it is told to.
+    forwarding(plugin, "trap '' TERM")
+    words = plugin.refuses("tail", "gun", "-n", NAMESPACE)
+    assert "cannot reach port 9999 of service/cam-gun in beam: `kubectl port-forward` did not say within 20 s that it does" in words
+
+
+@contextmanager
+def stopped(process: WorkerProcess) -> Iterator[None]:
+    """As a worker that hangs: its port takes connections, and nobody answers."""
+    process.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.process.send_signal(signal.SIGCONT)
+
+
+def test_worker_that_hangs_holds_up_nothing(plugin: Plugin, running: WorkerProcess) -> None:
+    hangs = "the worker of camera/gun, pod cam-gun-1, did not answer within 10 s"
+    forwarding(plugin, f"echo 'Forwarding from 127.0.0.1:{running.address.rpartition(':')[2]} -> 9999'")
+    verbs = ("status gun", "snapshot gun", "tail gun --timeout 3", "report -o report.tar.gz")
+    with stopped(running), ThreadPoolExecutor(len(verbs)) as pool:
+        status_, snapshot, tail, report = pool.map(lambda verb: plugin.run(*shlex.split(verb), "-n", NAMESPACE), verbs)
+    # What the operator has said is shown, and what is missing is told.
+    assert (status_.returncode, "SARES20-CAMS142-M5" in status_.stdout, hangs in status_.stderr) == (0, True, True)
+    assert (snapshot.returncode, hangs in snapshot.stderr) == (1, True)
+    assert "`kubectl camstream reload camera/gun --restart` replaces it" in snapshot.stderr
+    assert "no message within 3 s" in tail.stderr
+    assert report.returncode == 0
+    problems = in_report(plugin)["problems.txt"]
+    assert f"workers/{NAMESPACE}/cam-gun-1/status.json: " in problems
+    assert "did not end within 10 s" in problems
 
 
 def test_reload_makes_the_operator_and_the_kubelet_look_and_waits_for_the_worker(plugin: Plugin, objects: Cluster) -> None:
@@ -233,8 +292,24 @@ def test_logs_are_those_of_kubectl_with_its_exit_code(plugin: Plugin) -> None:
     # The node of this pod does not exist.
     assert done.returncode == 1
     assert "node-1" in done.stderr
-    assert "say whose log: NAME, or --operator" in plugin.refuses("logs", "-n", NAMESPACE)
-    assert "there is no operator in any namespace" in plugin.refuses("logs", "--operator")
+    assert "say whose log: NAME, or --operator or --gateway" in plugin.refuses("logs", "-n", NAMESPACE)
+    for part in ("operator", "gateway"):
+        assert f"there is no {part} in the namespace that was given" in plugin.refuses("logs", f"--{part}", "-n", "empty")
+
+
+def test_logs_of_an_installation_are_found_wherever_it_is(plugin: Plugin, installation: str) -> None:
+    for part in ("operator", "gateway"):
+        done = plugin.run("logs", f"--{part}")
+        # The node of its pod does not exist.
+        assert done.returncode == 1
+        assert "node-1" in done.stderr, done.stderr
+
+
+def in_report(plugin: Plugin) -> dict[str, str]:
+    """Text of each file of report.tar.gz, which only its owner may read."""
+    with tarfile.open(plugin.folder / "report.tar.gz") as archive:
+        assert {entry.mode for entry in archive.getmembers()} == {0o600}
+        return {name.partition("/")[2]: archive.extractfile(name).read().decode() for name in archive.getnames()}  # type: ignore[union-attr]
 
 
 def test_report_holds_everything_and_no_secret(plugin: Plugin, objects: Cluster, running: WorkerProcess) -> None:
@@ -244,9 +319,7 @@ def test_report_holds_everything_and_no_secret(plugin: Plugin, objects: Cluster,
     assert objects.server.request("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret).status == 201
     said = plugin.says("report", "-n", NAMESPACE, "-o", "report.tar.gz")
     assert said.startswith("report.tar.gz: ")
-    with tarfile.open(plugin.folder / "report.tar.gz") as archive:
-        files = {name.partition("/")[2]: archive.extractfile(name).read().decode() for name in archive.getnames()}  # type: ignore[union-attr]
-        assert {entry.mode for entry in archive.getmembers()} == {0o600}
+    files = in_report(plugin)
     assert {"objects.yaml", "children.yaml", "events.txt", "problems.txt", "camstream.txt"} <= files.keys()
     assert f"workers/{NAMESPACE}/cam-gun-1/status.json" in files
     assert "camstream_frames_sent_total" in files[f"workers/{NAMESPACE}/cam-gun-1/metrics.txt"]
@@ -257,6 +330,22 @@ def test_report_holds_everything_and_no_secret(plugin: Plugin, objects: Cluster,
     assert "things could not be read" in said
     assert [name for name, text in files.items() if SECRET in text] == []
     assert "kind: Secret" not in "".join(files.values())
+
+
+def test_report_holds_the_operator_and_the_gateway(plugin: Plugin, installation: str) -> None:
+    plugin.says("report", "-n", NAMESPACE, "-o", "report.tar.gz")
+    assert not [name for name in in_report(plugin) if name.startswith(("operator/", "gateway/"))]
+    # Without a namespace, that of the context counts for the cameras, and the installation is looked for in all.
+    plugin.says("report", "-o", "report.tar.gz")
+    files = in_report(plugin)
+    for part in ("operator", "gateway"):
+        at = f"{part}/{installation}"
+        assert {f"{at}/objects.yaml", f"{at}/events.txt", f"{at}/{part}-1/pod.yaml"} <= files.keys()
+        assert f"name: {part}" in files[f"{at}/objects.yaml"]
+        # No kubelet has them.
+        for file in ("log.txt", "metrics.txt"):
+            assert f"{at}/{part}-1/{file}: " in files["problems.txt"]
+    assert [name for name, text in files.items() if SECRET in text] == []
 
 
 def test_report_of_a_cluster_that_cannot_be_reached_is_not_written(plugin: Plugin) -> None:

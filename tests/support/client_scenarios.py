@@ -6,12 +6,15 @@ No scenario looks at folders or processes: what runs is what the server tells. E
 import io
 import json
 import secrets
+import tempfile
 import threading
 import urllib.parse
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +46,10 @@ class Server:
     """How long something may take that needs a worker to start or to end."""
     idle_s: int = 2
     """no_client_timeout of what is left alone [s]: also where it takes longer to start it, its address is told first."""
+    reach: Callable[[str], AbstractContextManager[Any]] = nullcontext
+    """Lets the client itself connect to the address of a stream, as long as this lasts."""
+    keeps_libraries: bool = True
+    """Where workers do not see the files of the server, a library would reach none and is refused."""
 
     def __post_init__(self) -> None:
         self.cam, self.pipe = CamClient(self.camera_url), PipelineClient(self.pipeline_url)
@@ -97,12 +104,17 @@ class Server:
 
 
 def logs_are_told_by_the_proxy(server: Server) -> None:
-    """Both methods of ProxyClient ask for paths that cam_server does not have."""
+    """Both methods of ProxyClient ask for paths that cam_server does not have. Its own logs are told by everybody."""
     with server.camera() as camera, server.instance({"camera_name": camera}) as (name, _):
         assert any("stream tcp://" in record[-1] for record in server.pipe_proxy.get_instance_logs(0, name))
+        assert any("stream tcp://" in record[-1] for record in server.pipe.get_instance_logs(name))
+        assert "stream tcp://" in server.cam.get_instance_logs(camera, txt=True)
         with pytest.raises(ValueError, match="'nobody'"):
             server.pipe.get_pipeline_config("nobody")
         assert "'nobody'" in server.pipe_proxy.get_server_logs(0, txt=True)
+        # One server has one log.
+        for told in (server.pipe.get_logs(), server.cam.get_logs(), server.pipe_proxy.get_logs()):
+            assert any("'nobody'" in record[-1] for record in told)
 
 
 def stream_of_a_configuration_is_reused(server: Server) -> None:
@@ -165,9 +177,10 @@ def instance_and_camera_that_nobody_reads_end(server: Server) -> None:
     with server.camera(no_client_timeout=server.idle_s) as camera:
         name, _ = server.pipe.create_instance_from_config({"camera_name": camera, "no_client_timeout": server.idle_s})
         assert len(name) == 36
-        server.wait_until_stopped(server.pipe, name)
+        server.pipe.wait_instance_completed(name, timeout=server.patience_s)
         assert server.pipe.get_instance_exit_code(name) == 0
-        server.wait_until_stopped(server.cam, camera)
+        server.cam.wait_instance_completed(camera, timeout=server.patience_s)
+        assert not server.cam.is_instance_running(camera)
 
 
 def records_and_ranges_end_an_instance_as_intended(server: Server) -> None:
@@ -228,6 +241,20 @@ def permanent_instance_runs_by_itself_and_goes_on_when_it_is_stopped(server: Ser
         finally:
             assert proxy.set_permanent_instances(before) == before
         server.wait_until_stopped(server.pipe, saved)
+
+
+def all_can_be_stopped_at_once_and_what_is_saved_stays(server: Server) -> None:
+    """Those of others, too."""
+    with server.camera() as camera, server.saved(camera) as saved:
+        name, _ = server.pipe.create_instance_from_name(saved)
+        server.pipe.stop_all_instances()
+        assert not server.pipe.is_instance_running(name)
+        server.cam.stop_all_instances()
+        server.wait_until_stopped(server.cam, camera)
+        # Also where nothing runs any more.
+        server.cam.delete_instance(camera)
+        assert camera in server.cam.get_cameras()
+        assert saved in server.pipe.get_pipelines()
 
 
 # ---------------------------------------------------------------------------- live changes
@@ -293,6 +320,80 @@ def errors_are_in_cam_servers_words(server: Server) -> None:
             call()
     url = f"{server.pipeline_url}/api/v1/pipeline/camera/nobody/background?n_images=some"
     assert "n_images must be a number." in server.ask(url, "POST")["status"]
+
+
+# ---------------------------------------------------------------------------- the server
+
+
+def one_server_tells_what_it_is_and_what_it_runs(server: Server) -> None:
+    version = server.cam.get_version()
+    assert version
+    assert version == server.pipe.get_version() == server.cam_proxy.get_version() == server.pipe_proxy.get_version()
+    with server.camera() as camera, server.instance({"camera_name": camera, "no_client_timeout": 60}) as (name, address):
+        for client, proxy, running in ((server.cam, server.cam_proxy, camera), (server.pipe, server.pipe_proxy, name)):
+            assert client.get_address() == proxy.get_address()
+            # cam_server has a pool of servers; here is one.
+            [(url, told)] = proxy.get_servers_info().items()
+            assert running in told["instances"]
+            assert running in proxy.get_status_info()[url]
+            assert proxy.get_instances_info()[running]["host"] == url
+            assert running in proxy.get_server_info()["active_instances"]
+            config = proxy.get_config()
+            assert list(config) == [url]
+            assert proxy.set_config(config) == config
+        with warnings.catch_warnings(), server.reach(address):
+            # Of the client's own use of bsread.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            assert server.pipe.get_instance_message(name).data.data["image"].value.shape == SIZE[::-1]
+
+
+# ---------------------------------------------------------------------------- what is kept
+
+
+def configurations_are_kept_under_their_names_until_they_are_deleted(server: Server) -> None:
+    name = f"KEPT-{secrets.token_hex(3)}"
+    configs = ((server.cam, SIMULATION), (server.pipe, {"camera_name": name, "my_key": {"a": [1, None]}}))
+    for client, config in configs:
+        client.set_config(name, config)
+        assert name in client.get_config_names()
+    assert server.pipe.get_config(name)["my_key"] == {"a": [1, None]}
+    assert server.cam.get_config(name)["size_x"] == SIZE[0]
+    server.pipe.delete_config(name)
+    server.cam.delete_config(name)
+    for client, _ in configs:
+        assert name not in client.get_config_names()
+
+
+def scripts_and_libraries_are_kept_until_they_are_deleted(server: Server) -> None:
+    name, text = f"kept_{secrets.token_hex(3)}.py", "value = 1\n"
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        file = Path(folder) / f"up_{name}"
+        file.write_text(text)
+        # Both APIs share them.
+        for client in (server.cam, server.pipe):
+            client.set_user_script(name, text)
+            client.upload_user_script(str(file))
+        for one in (name, file.name):
+            assert {one} <= set(server.cam.get_user_scripts()) & set(server.pipe.get_user_scripts())
+            assert server.cam.get_user_script(one) == server.pipe.get_user_script(one) == text
+        server.cam.download_user_script(name)
+        assert Path(name).read_text() == text
+        server.pipe.download_user_script(file.name)
+    server.cam.delete_script(name)
+    server.pipe.delete_script(file.name)
+    assert not {name, file.name} & set(server.pipe.get_user_scripts())
+    if server.keeps_libraries:
+        server.pipe.set_lib(name, text)
+        assert name in server.pipe.get_libs()
+        assert server.pipe.get_user_lib(name) == text
+        server.pipe.delete_lib(name)
+    else:
+        with pytest.raises(ValueError, match="would reach no worker"):
+            server.pipe.set_lib(name, text)
+    assert name not in server.pipe.get_libs()
+    for call in (server.pipe.get_user_lib, server.pipe.delete_lib):
+        with pytest.raises(ValueError, match=f"'{name}' does not exist"):
+            call(name)
 
 
 # ---------------------------------------------------------------------------- cameras
@@ -404,9 +505,25 @@ def screen_panel_grabs_a_background_and_subtracts_it(server: Server) -> None:
             assert server.read(address)["intensity"] > 0
             background = server.ask(f"{api}/camera/{camera}/background?n_images=2", "POST")["background_id"]
             assert server.ask(f"{api}/camera/{camera}/background")["background_id"] == background
+            assert server.pipe.get_backgrounds(camera) == [background]
+            assert Image.open(io.BytesIO(server.pipe.get_background_image(background).content)).size == SIZE
             settings = {"image_background": background, "image_background_enable": True}
             assert server.ask(f"{api}/instance/{name}/config", "POST", settings)["config"].items() >= settings.items()
             assert server.read(address)["intensity"] == 0
+            assert server.pipe.get_latest_background(camera) == background
+            second = server.pipe.collect_background(camera, 2)
+            assert server.pipe.get_backgrounds(camera) == [background, second]
+
+
+def background_is_uploaded_in_every_form(server: Server) -> None:
+    """The server must take pickles: the client has no other form for two of them."""
+    pixels, name = np.arange(12, dtype=np.uint16).reshape(3, 4), f"uploaded_{secrets.token_hex(3)}"
+    server.cam.set_background_image_array(f"{name}_cam", pixels)
+    server.pipe.set_background_image_array(f"{name}_array", pixels)
+    server.pipe.set_background_image_bytes(f"{name}_bytes", pixels)
+    server.pipe.set_background(f"{name}_list", pixels)
+    for form in ("cam", "array", "bytes", "list"):
+        assert np.array_equal(server.pipe.get_background_image_array(f"{name}_{form}"), pixels)
 
 
 def background_is_uploaded_in_every_form(server: Server) -> None:
@@ -422,10 +539,13 @@ def background_is_uploaded_in_every_form(server: Server) -> None:
 
 def uploaded_script_runs_and_is_loaded_anew(server: Server) -> None:
     script, text = f"answer_{secrets.token_hex(3)}.py", "def process_image(*_):\n    return {{'answer': {}}}\n"
-    server.pipe.set_user_script(script, text.format(1))
     try:
-        with server.camera() as camera, server.instance({"camera_name": camera, "function": script}) as (name, address):
-            assert server.read(address)["answer"] == 1
+        with server.camera() as camera, server.instance({"camera_name": camera}) as (name, address):
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / script
+                file.write_text(text.format(1))
+                server.pipe.set_function_script(name, str(file))
+            wait_for("the script runs", lambda: server.read(address).get("answer") == 1, server.patience_s)
             assert server.pipe.get_instance_config(name)["function"] == script
             server.pipe.set_user_script(script, text.format(2))
             wait_for("the new text runs", lambda: server.read(address)["answer"] == 2, server.patience_s)
@@ -470,9 +590,13 @@ SCENARIOS: tuple[Callable[[Server], None], ...] = (
     records_and_ranges_end_an_instance_as_intended,
     stream_of_a_saved_pipeline_is_shared_and_read_only,
     permanent_instance_runs_by_itself_and_goes_on_when_it_is_stopped,
+    all_can_be_stopped_at_once_and_what_is_saved_stays,
     live_change_takes_effect_and_null_takes_it_back,
     change_that_cannot_be_is_refused_in_cam_servers_words,
     errors_are_in_cam_servers_words,
+    one_server_tells_what_it_is_and_what_it_runs,
+    configurations_are_kept_under_their_names_until_they_are_deleted,
+    scripts_and_libraries_are_kept_until_they_are_deleted,
     aliases_and_groups_are_listed,
     camera_without_a_pipeline_tells_geometry_and_image,
     camera_stream_has_six_channels_and_keeps_its_address,

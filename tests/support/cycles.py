@@ -36,6 +36,8 @@ class Cycles:
     """Address of the camera's stream."""
     saved: str
     """Name of the saved pipeline."""
+    patience_s: float = 60.0
+    """How long an instance that is left alone may take to end."""
 
     def run(self, count: int, at_once: int, begin: int = 0) -> Told:
         """So many cycles by so many clients. Each kind of cycle takes its turn.
@@ -90,9 +92,9 @@ class Cycles:
         begin = time.monotonic()
         made, _ = pipe.create_instance_from_config(self._light | {"no_client_timeout": IDLE_S})
         seconds = time.monotonic() - begin
-        pipe.wait_instance_completed(made, timeout=60)
+        pipe.wait_instance_completed(made, timeout=self.patience_s)
         # It is deleted a moment after it has ended.
-        wait_for("its exit code", lambda: pipe.get_instance_exit_code(made) == 0)
+        wait_for("its exit code", lambda: pipe.get_instance_exit_code(made) == 0, self.patience_s)
         return seconds
 
     def _analysis(self, pipe: PipelineClient, name: str) -> float:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -27,11 +28,26 @@ PREFIX: Final = {"Camera": "cam", "Pipeline": "cpl"}
 
 FORWARDED: Final = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
+ANSWER_S: Final = 60.0
+"""Longest wait for an answer of the cluster, unless the caller says otherwise. Lists of a large one take seconds."""
+WORKER_S: Final = 10.0
+"""Longest wait for an answer of a worker, through the API server; one that has stopped never sends any."""
+FORWARD_S: Final = 20.0
+"""Longest wait until a port is forwarded."""
+GRACE_S: Final = 15.0
+"""For kubectl to end by itself where it has a limit of its own: its words are better than ours."""
+END_S: Final = 3.0
+"""For a kubectl that was told to end."""
+
 Body = dict[str, Any]
 
 
 class KubectlError(CamstreamError):
     """kubectl said no."""
+
+
+class NoAnswer(KubectlError):  # noqa: N818
+    """kubectl said nothing in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +114,39 @@ class Kubectl:
             raise CamstreamError("kubectl is not on the PATH: install it, or name it in the variable KUBECTL")
         return [program, *self.options, *arguments]
 
-    def ask(self, *arguments: str) -> bytes:
+    def ask(self, *arguments: str, timeout_s: float = ANSWER_S) -> bytes:
         """What kubectl writes.
 
         :raises KubectlError: with its own words, if it fails
+        :raises NoAnswer: if it does not end in time
         """
-        done = subprocess.run(self.command(*arguments), capture_output=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
+        command = self.command(*arguments)
+        try:
+            done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=timeout_s)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            raise NoAnswer(f"`kubectl {' '.join(arguments)}` did not end within {timeout_s:g} s") from None
         if done.returncode:
             words = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
             raise KubectlError(f"`kubectl {' '.join(arguments)}` failed: {words}")
         return done.stdout
 
-    def text(self, *arguments: str) -> str:
-        return self.ask(*arguments).decode(errors="replace")
+    def text(self, *arguments: str, timeout_s: float = ANSWER_S) -> str:
+        return self.ask(*arguments, timeout_s=timeout_s).decode(errors="replace")
 
     def get(self, *arguments: str) -> Any:
         """``kubectl get`` as JSON."""
         return json.loads(self.ask("get", *arguments, "--output=json"))
 
-    def follow(self, *arguments: str) -> int:
-        """Let kubectl write to the terminal; its exit code."""
-        return subprocess.run(self.command(*arguments), check=False).returncode  # noqa: S603
+    def show(self, *arguments: str, timeout_s: float | None = ANSWER_S) -> int:
+        """Let kubectl write to the terminal; its exit code.
+
+        :param timeout_s: None: as long as the user looks at it
+        :raises NoAnswer: if it does not end in time
+        """
+        try:
+            return subprocess.run(self.command(*arguments), check=False, timeout=timeout_s).returncode  # noqa: S603
+        except subprocess.TimeoutExpired:
+            raise NoAnswer(f"`kubectl {' '.join(arguments)}` did not end within {timeout_s:g} s") from None
 
     def things(self, everywhere: bool = False) -> list[Thing]:
         """Cameras and pipelines of the namespace, or of all of them."""
@@ -154,31 +182,53 @@ class Kubectl:
         """What the worker answers to ``path``, through the API server.
 
         :raises CamstreamError: if there is no worker, or it cannot be asked
+        :raises NoAnswer: if it does not answer in time
         """
         pods = self.pods(thing)
         if not pods:
             raise CamstreamError(f"{thing.words} has no worker now ({thing.status.get('phase', 'Pending')})")
-        return self.ask("get", "--raw", pod_path(thing.namespace, pods[0]["metadata"]["name"], path))
+        name = pods[0]["metadata"]["name"]
+        try:
+            return self.ask("get", "--raw", pod_path(thing.namespace, name, path), timeout_s=WORKER_S)
+        except NoAnswer:
+            raise NoAnswer(
+                f"the worker of {thing.words}, pod {name}, did not answer within {WORKER_S:g} s: it hangs, or its node is away; "
+                f"`kubectl camstream reload {thing.words} --restart` replaces it"
+            ) from None
 
     @contextmanager
     def forward(self, namespace: str, resource: str, port: int) -> Iterator[int]:
         """A port of this machine that leads to ``port`` of a resource, as long as this lasts.
 
-        :raises KubectlError: if kubectl cannot
+        :raises KubectlError: if kubectl cannot, or does not say in time that it does
         """
         command = self.command("port-forward", f"--namespace={namespace}", "--address=127.0.0.1", resource, f":{port}")
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, text=True) as process:  # noqa: S603
+        # Without buffers of ours: a line that was read ahead would not be seen by select.
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, bufsize=0) as process:  # noqa: S603
             try:
                 assert process.stdout is not None  # noqa: S101 - it was asked for
-                assert process.stderr is not None  # noqa: S101
-                line = process.stdout.readline()
-                if (found := FORWARDED.search(line)) is None:
-                    process.terminate()
-                    raise KubectlError(f"cannot reach port {port} of {resource} in {namespace}: {(line + process.stderr.read()).strip()}")
+                ready, _, _ = select.select([process.stdout], [], [], FORWARD_S)
+                line = process.stdout.readline() if ready else b""
+                if (found := FORWARDED.search(line.decode(errors="replace"))) is None:
+                    said = f"{line.decode(errors='replace')}{_ended(process)}".strip()
+                    why = said if ready else f"`kubectl port-forward` did not say within {FORWARD_S:g} s that it does {said}".strip()
+                    raise KubectlError(f"cannot reach port {port} of {resource} in {namespace}: {why}")
                 yield int(found[1])
             finally:
-                process.terminate()
+                _ended(process)
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> str:
+    """End it, whether it wants to or not; what it has said last."""
+    process.terminate()
+    try:
+        out, err = process.communicate(timeout=END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        # Who else holds the pipes is not waited for.
+        return ""
+    return (out + err).decode(errors="replace").strip()
 
 
 def pod_path(namespace: str, pod: str, path: str) -> str:

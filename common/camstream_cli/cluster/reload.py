@@ -4,7 +4,7 @@ import argparse
 from datetime import UTC, datetime
 
 from camstream.names import GROUP
-from camstream_cli.cluster.kubectl import Kubectl, Thing
+from camstream_cli.cluster.kubectl import GRACE_S, Kubectl, Thing
 from camstream_cli.cluster.status import view_of
 from camstream_cli.format import object_line
 
@@ -33,7 +33,8 @@ def run(args: argparse.Namespace, kubectl: Kubectl) -> int:
     if args.restart:
         deployment = f"deployment/{thing.child}"
         kubectl.ask("rollout", "restart", f"--namespace={thing.namespace}", deployment)
-        kubectl.ask("rollout", "status", f"--namespace={thing.namespace}", deployment, f"--timeout={args.timeout}s")
+        limit = f"--timeout={args.timeout}s"
+        kubectl.ask("rollout", "status", f"--namespace={thing.namespace}", deployment, limit, timeout_s=args.timeout + GRACE_S)
         wait(kubectl, thing, "Ready", args.timeout)
     else:
         annotate(kubectl, thing, LOOK)
@@ -51,7 +52,8 @@ def annotate(kubectl: Kubectl, thing: Thing, name: str) -> None:
 
 def wait(kubectl: Kubectl, thing: Thing, condition: str, timeout_s: int) -> None:
     """:raises KubectlError: if a condition does not become true"""
-    kubectl.ask("wait", f"--namespace={thing.namespace}", thing.resource, f"--for=condition={condition}", f"--timeout={timeout_s}s")
+    what = (thing.resource, f"--for=condition={condition}", f"--timeout={timeout_s}s")
+    kubectl.ask("wait", f"--namespace={thing.namespace}", *what, timeout_s=timeout_s + GRACE_S)
 
 
 def now() -> str:

@@ -5,8 +5,10 @@ import io
 import json
 import tarfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +17,8 @@ from ruamel.yaml import YAML
 from camstream import __version__
 from camstream.errors import CamstreamError
 from camstream.names import GROUP
-from camstream_cli.cluster.kubectl import PLURALS, Body, Kubectl, pod_path
-from camstream_cli.cluster.logs import OPERATOR
+from camstream_cli.cluster.kubectl import ANSWER_S, PLURALS, WORKER_S, Body, Kubectl, pod_path
+from camstream_cli.cluster.logs import PARTS, deployments, selector
 from camstream_cli.cluster.redact import redact, redact_text
 
 AT_ONCE: Final = 4
@@ -38,7 +40,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "report",
         parents=[common],
         help="collect what helps to find a fault, without secrets",
-        description="Write one file with objects, events, logs, status and metrics of the cameras of a namespace and of the operator. "
+        description="Write one file with objects, events, logs, status and metrics of the cameras of a namespace, of the operator and of "
+        "the gateway. "
         "Secrets are not read; what looks like one is removed. Look at it before you pass it on.",
     )
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="the cameras of all namespaces")
@@ -78,25 +81,33 @@ def parts(kubectl: Kubectl, everywhere: bool, lines: int) -> tuple[list[Part], l
         Part("events.txt", ("get", "events", *where, "--sort-by=.metadata.creationTimestamp")),
     ]
     problems = []
-    for folder, selector in (("workers", OURS), ("operator", OPERATOR)):
-        # The operator is in a namespace of its own, unless one was given.
-        place = ("--all-namespaces",) if folder == "operator" and not kubectl.namespaced else where
+
+    def look(what: str, find: Callable[[], list[Body]]) -> list[Body]:
         try:
-            pods = kubectl.get("pods", *place, selector)["items"]
+            return find()
         except CamstreamError as error:
-            problems.append(redact_text(f"{folder}: {error}"))
-            continue
-        for pod in pods:
-            found += _of_a_pod(folder, pod, lines)
-        if folder == "operator":
-            for namespace in sorted({pod["metadata"]["namespace"] for pod in pods}):
-                home = f"--namespace={namespace}"
-                found += [
-                    Part(f"operator/{namespace}/objects.yaml", ("get", "deployments,configmaps", home, OPERATOR, "--output=json")),
-                    Part(f"operator/{namespace}/leases.yaml", ("get", "leases", home, "--output=json")),
-                    Part(f"operator/{namespace}/events.txt", ("get", "events", home)),
-                ]
+            problems.append(redact_text(f"{what}: {error}"))
+            return []
+
+    for pod in look("workers", lambda: kubectl.get("pods", *where, OURS)["items"]):
+        found += _of_a_pod("workers", pod, lines)
+    for part in PARTS:
+        # Their Deployments, and not their pods: that there are none may be the fault.
+        for namespace in sorted({one["metadata"]["namespace"] for one in look(part, partial(deployments, kubectl, part))}):
+            home, at = f"--namespace={namespace}", f"{part}/{namespace}"
+            found += [
+                Part(f"{at}/objects.yaml", ("get", "deployments,services,configmaps", home, selector(part), "--output=json")),
+                Part(f"{at}/leases.yaml", ("get", "leases", home, "--output=json")),
+                Part(f"{at}/events.txt", ("get", "events", home)),
+            ]
+            for pod in look(f"{part}s in {namespace}", partial(_pods, kubectl, home, part)):
+                found += _of_a_pod(part, pod, lines)
     return found, problems
+
+
+def _pods(kubectl: Kubectl, home: str, part: str) -> list[Body]:
+    found: list[Body] = kubectl.get("pods", home, selector(part))["items"]
+    return found
 
 
 def _of_a_pod(folder: str, pod: Body, lines: int) -> list[Part]:
@@ -120,7 +131,8 @@ def collect(kubectl: Kubectl, wanted: list[Part]) -> tuple[dict[str, str], list[
 
     def make(part: Part) -> tuple[str, str | None, str]:
         try:
-            answer = kubectl.text(*part.arguments)
+            # One that has stopped holds up the others that wait for their turn.
+            answer = kubectl.text(*part.arguments, timeout_s=WORKER_S if "--raw" in part.arguments else ANSWER_S)
         except CamstreamError as error:
             return part.name, None, redact_text(f"{part.name}: {error}")
         # By its structure first: as text alone not every secret would be found.

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from itertools import groupby
 
@@ -12,7 +13,7 @@ from camstream.errors import CamstreamError
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import StreamingStatus
 from camstream.spec.view import ObjectView
-from camstream_cli.cluster.kubectl import Kubectl, Thing
+from camstream_cli.cluster.kubectl import Kubectl, NoAnswer, Thing
 from camstream_cli.format import console, object_details, objects_table
 
 
@@ -48,6 +49,10 @@ def _report(kubectl: Kubectl, thing: Thing) -> WorkerReport | None:
     """What the worker says; nothing where it cannot be asked, or may not be: the status says why."""
     try:
         return WorkerReport.model_validate_json(kubectl.worker(thing, "/status"))
+    except NoAnswer as error:
+        # The operator may not have noticed yet.
+        print(f"kubectl camstream: {error}", file=sys.stderr)
+        return None
     except (CamstreamError, ValidationError):
         return None
 

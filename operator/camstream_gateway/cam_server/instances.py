@@ -13,6 +13,7 @@ from camstream.names import INSTANCE_OF
 from camstream.spec.key import Key
 from camstream.spec.legacy import updated
 from camstream.spec.legacy.objects import NO_CLIENT_TIMEOUT, Config, Streaming, Wanted, is_instance
+from camstream.spec.legacy.scripts import script_name
 from camstream.spec.legacy.values import BUILT_IN, SCRIPTS
 from camstream.spec.objects import Pipeline
 from camstream.spec.output import Lifecycle, LifecycleMode
@@ -78,22 +79,30 @@ class Instances:
         """
         function = str(config.get("function") or "")
         script = self._service.scripts.path(function)
+        holder = self._holder(function, old) if script is None else None
         known = function in BUILT_IN_FUNCTIONS or (old is not None and self._service.config(old).get("function") == function)
-        if function and script is None and not known:
+        if function and script is None and holder is None and not known:
             # Nor a path of this machine, which would run whatever lies there.
             raise SpecError(f"function '{function}' is no script of this server; upload it first")
         if script is not None:
             config = config | {"function": str(script)}
         wanted = wanted._replace(namespace=self._service.mirror.store.home)
         thing = pipeline_object(wanted, config, old, self._service.mirror.cameras(), self._service.mirror.pipelines())
-        if not self._service.mirror.store.sees_files:
-            return with_uploaded(thing, script, old)
+        holds_text = holder is not None or (old is not None and script_name(old) is not None)
+        if holds_text or not self._service.mirror.store.sees_files:
+            return with_uploaded(thing, script, holder or old)
         libraries = self._service.scripts.libraries().folder
         found = thing.spec.script
         if script is None or found is None or found.libraries or not libraries.is_dir():
             return thing
         found = found.model_copy(update={"libraries": [str(libraries)]})
         return thing.model_copy(update={"spec": thing.spec.model_copy(update={"script": found})})
+
+    def _holder(self, function: str, old: Pipeline | None) -> Pipeline | None:
+        """The pipeline that holds the text of a function which is no file here: it was imported so, or the file is gone."""
+        home = self._service.mirror.store.home
+        others = [one for one in self._service.mirror.pipelines() if one.metadata.namespace == home]
+        return next((one for one in ([old] if old else []) + others if script_name(one) in (function, f"{function}.py")), None)
 
     async def save_pipeline(self, name: str, config: Config) -> Config:
         """:raises CamstreamError: if no pipeline can be made of it"""

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from camstream.errors import CamstreamError, FrameError, ScriptError
 from camstream.idling import NOBODY, asked_at, stamp
-from camstream.names import UPLOADED
 from camstream.spec.fields import OutputMode
 from camstream.spec.key import Key
 from camstream.spec.legacy.objects import Config, Streaming, Wanted, config_of, is_instance
+from camstream.spec.legacy.scripts import script_name
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.report import WorkerReport
@@ -115,7 +115,7 @@ class Service:
         function = found.get("function")
         if isinstance(function, str) and Path(function).parent == self.scripts.folder:
             found["function"] = Path(function).name
-        return found | ({"function": name} if (name := thing.metadata.annotations.get(UPLOADED)) else {})
+        return found | ({"function": name} if isinstance(thing, Pipeline) and (name := script_name(thing)) else {})
 
     async def put_script(self, name: str, content: bytes) -> None:
         """Keep a script. Pipelines that run it take the new text over.
@@ -124,7 +124,7 @@ class Service:
         """
         file = await asyncio.to_thread(self.scripts.write, name, content)
         for pipeline in self.mirror.pipelines():
-            if pipeline.metadata.annotations.get(UPLOADED) == name:
+            if script_name(pipeline) == name:
                 with contextlib.suppress(NotFound):
                     await self.mirror.edit(Key.of(pipeline), lambda found: with_text(found, file) if isinstance(found, Pipeline) else found)
 
