@@ -24,6 +24,7 @@ PHASE_STYLES: Mapping[Phase, str] = {
     Phase.STARTING: "cyan",
     Phase.RUNNING: "green",
     Phase.WAITING: "yellow",
+    Phase.IDLE: "dim",
     Phase.STOPPED: "dim",
     Phase.COMPLETED: "blue",
     Phase.FAILED: "bold red",

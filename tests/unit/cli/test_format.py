@@ -44,6 +44,13 @@ def test_row_of_usual_names_stays_on_one_line_of_100_columns() -> None:
     assert len(text_of(objects_table([view]))) == 2
 
 
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_can_be_shown(phase: Phase) -> None:
+    view = make_view(phase=phase, message="so it is")
+    assert phase.value in text_of(objects_table([view]))[1]
+    assert f"{phase.value}: so it is" in " ".join(text_of(object_details(view)))
+
+
 def test_long_name_is_folded_and_never_cut() -> None:
     name = "a-long-name-of-forty-characters-in-total"
     first, *more = text_of(objects_table([make_view(name=name)]))[1:]
