@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from camstream.errors import BrokenReference, SpecError
 from camstream.names import PAUSE
-from camstream.spec.geometry import Background
+from camstream.spec.geometry import BackgroundChoice
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.report import WorkerReport
@@ -143,7 +143,7 @@ def ended_for_good(thing: Camera | Pipeline, config: WorkerConfig, previous: Cam
     return not stopped(thing) and previous.config.ended_hash == config.digest()
 
 
-def wanted_background(thing: Camera | Pipeline) -> Background | None:
+def wanted_background(thing: Camera | Pipeline) -> BackgroundChoice | None:
     """The background that the object asks for."""
     return thing.spec.background if isinstance(thing, Camera) else thing.spec.processing.background
 
