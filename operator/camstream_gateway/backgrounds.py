@@ -105,12 +105,11 @@ class Backgrounds:
         check(pixels, name)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._write(name, pixels)
-        except FileExistsError:
-            if not np.array_equal(self.load(name), pixels):
-                raise BackgroundError(f"background '{name}' exists already and is never overwritten; choose another id") from None
+            is_new = self._write(name, pixels)
         except OSError as error:
             raise BackgroundError(f"background '{name}' cannot be written: {error.strerror}; nothing was kept") from error
+        if not is_new and not np.array_equal(self.load(name), pixels):
+            raise BackgroundError(f"background '{name}' exists already and is never overwritten; choose another id")
 
     def new_name(self, camera: str, now: datetime) -> str:
         """Id for what is collected now: later than all before, whatever the clock does.
@@ -121,7 +120,8 @@ class Backgrounds:
         earliest = [datetime.strptime(name[len(camera) + 1 :], STAMP) + timedelta(microseconds=1) for name in last]
         return f"{camera}_{max([now.replace(tzinfo=None), *earliest]).strftime(STAMP)}"
 
-    def _write(self, name: str, pixels: Image) -> None:
+    def _write(self, name: str, pixels: Image) -> bool:
+        """Whether there was no file of that name; one that is there stays as it is."""
         content = io.BytesIO()
         np.save(content, pixels, allow_pickle=False)
         descriptor, fresh = tempfile.mkstemp(prefix=".new-", suffix=SUFFIX + "~", dir=self._folder)
@@ -133,6 +133,8 @@ class Backgrounds:
                 os.fsync(file.fileno())
             # Fails where there is a file of that name, which a rename would replace.
             os.link(fresh, self._path(name))
+        except FileExistsError:
+            return False
         finally:
             Path(fresh).unlink(missing_ok=True)
         folder = os.open(self._folder, os.O_RDONLY)
@@ -140,6 +142,7 @@ class Backgrounds:
             os.fsync(folder)
         finally:
             os.close(folder)
+        return True
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{SUFFIX}"

@@ -82,8 +82,9 @@ def test_disk_without_room_leaves_nothing_half_written(backgrounds: Backgrounds,
 
 def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(BackgroundError, match="cannot be written"):
-        Backgrounds(tmp_path / "file" / "below").save("one", PIXELS)
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(BackgroundError, match="cannot be written"):
+            Backgrounds(folder).save("one", PIXELS)
 
 
 def test_damaged_file_is_told(backgrounds: Backgrounds, folder: Path) -> None:
