@@ -14,6 +14,7 @@ from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import (
+    BackgroundStatus,
     CameraStatus,
     Condition,
     ConditionStatus,
@@ -128,7 +129,7 @@ def decide_invalid(
     return previous.model_copy(update={"observed_generation": generation, "phase": Phase.FAILED, "conditions": conditions})
 
 
-def headline(status: StreamingStatus) -> str:
+def headline(status: StreamingStatus | BackgroundStatus) -> str:
     """The one message that a person needs first, or nothing where all is well."""
     return next((c.message for c in status.conditions if c.status is not TRUE and c.message), "")
 
