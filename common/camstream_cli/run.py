@@ -46,7 +46,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "run",
         help="run the cameras and pipelines of some manifests on this machine",
-        description="Run the cameras and pipelines of some manifests on this machine, each in a process of its own, until Ctrl-C.",
+        description="Run the cameras and pipelines of some manifests on this machine, each in a process of its own, until Ctrl-C, "
+        "and collect the backgrounds that they ask for.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
