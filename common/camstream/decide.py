@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 from camstream.errors import BrokenReference, SpecError
 from camstream.names import PAUSE
-from camstream.spec.geometry import Background
+from camstream.spec.geometry import BackgroundChoice
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import LifecycleMode
 from camstream.spec.report import WorkerReport
 from camstream.spec.status import (
+    BackgroundStatus,
     CameraStatus,
     Condition,
     ConditionStatus,
@@ -128,7 +129,7 @@ def decide_invalid(
     return previous.model_copy(update={"observed_generation": generation, "phase": Phase.FAILED, "conditions": conditions})
 
 
-def headline(status: StreamingStatus) -> str:
+def headline(status: StreamingStatus | BackgroundStatus) -> str:
     """The one message that a person needs first, or nothing where all is well."""
     return next((c.message for c in status.conditions if c.status is not TRUE and c.message), "")
 
@@ -143,7 +144,7 @@ def ended_for_good(thing: Camera | Pipeline, config: WorkerConfig, previous: Cam
     return not stopped(thing) and previous.config.ended_hash == config.digest()
 
 
-def wanted_background(thing: Camera | Pipeline) -> Background | None:
+def wanted_background(thing: Camera | Pipeline) -> BackgroundChoice | None:
     """The background that the object asks for."""
     return thing.spec.background if isinstance(thing, Camera) else thing.spec.processing.background
 

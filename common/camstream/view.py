@@ -1,9 +1,9 @@
 """One object as people are shown it: pure, from what it is and what its worker tells."""
 
 from camstream.decide import headline
-from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.objects import Background, Camera, Pipeline
 from camstream.spec.report import WorkerReport
-from camstream.spec.status import StreamingStatus
+from camstream.spec.status import Phase, StreamingStatus
 from camstream.spec.view import ObjectView
 
 
@@ -45,5 +45,25 @@ def view_of(
         drops=sum(report.frames.dropped.values()) + report.frames.failed if report else None,
         dropped=report.frames.dropped if report else {},
         log_file=log_file,
+        conditions=status.conditions,
+    )
+
+
+def view_of_background(thing: Background, remark: str = "") -> ObjectView:
+    """Put together what is told about a Background.
+
+    :param remark: what else a person should know first
+    """
+    status = thing.status
+    waits = "waits for the gateway" if status.phase is Phase.PENDING else ""
+    return ObjectView(
+        kind=thing.kind,
+        name=thing.name,
+        namespace=thing.metadata.namespace,
+        external_name=thing.name,
+        phase=status.phase,
+        message=remark or headline(status) or waits,
+        stored=status.name,
+        image=status.image,
         conditions=status.conditions,
     )

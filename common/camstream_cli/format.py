@@ -13,6 +13,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from camstream.spec.objects import Background
 from camstream.spec.status import ConditionStatus, ImageStatus, Phase
 from camstream.spec.view import ObjectView
 
@@ -24,6 +25,7 @@ PHASE_STYLES: Mapping[Phase, str] = {
     Phase.STARTING: "cyan",
     Phase.RUNNING: "green",
     Phase.WAITING: "yellow",
+    Phase.IDLE: "dim",
     Phase.STOPPED: "dim",
     Phase.COMPLETED: "blue",
     Phase.FAILED: "bold red",
@@ -74,7 +76,7 @@ def objects_table(views: Sequence[ObjectView]) -> RenderableType:
             size_text(view.image),
             count_text(view.clients),
             count_text(view.drops),
-            view.address or "-",
+            view.address or view.stored or "-",
         )
     remarks = [remark(view) for view in views if view.message]
     return Group(table, Text(), *remarks) if remarks else table
@@ -88,7 +90,7 @@ def remark(view: ObjectView) -> Text:
 
 def object_line(view: ObjectView) -> str:
     """The state of one object on one line, for logs."""
-    facts = [f"{view.kind.lower()}/{view.name}", view.phase.value, view.address or ""]
+    facts = [f"{view.kind.lower()}/{view.name}", view.phase.value, view.address or view.stored or ""]
     return " ".join(filter(None, facts)) + (f": {view.message}" if view.message else "")
 
 
@@ -98,14 +100,16 @@ def object_details(view: ObjectView) -> RenderableType:
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
     state = Text(view.phase, PHASE_STYLES[view.phase])
+    streams = view.kind != Background.__name__
     rows: dict[str, str | Text | None] = {
         view.kind: view.name,
         "external name": view.external_name if view.external_name != view.name else None,
         "state": Text.assemble(state, f": {view.message}") if view.message else state,
         "stream": f"{view.address} ({view.mode})" if view.address else None,
-        "images": f"{size_text(view.image)}, {rate_text(view.rate)} Hz" if view.image.width else None,
-        "clients": count_text(view.clients),
-        "dropped": dropped_text(view),
+        "stored": view.stored,
+        "images": ", ".join([size_text(view.image), *([f"{rate_text(view.rate)} Hz"] if streams else [])]) if view.image.width else None,
+        "clients": count_text(view.clients) if streams else None,
+        "dropped": dropped_text(view) if streams else None,
         "restarts": str(view.restarts) if view.restarts else None,
         "worker": f"process {view.pid}, {view.http_address}/status" if view.pid else None,
         "log": view.log_file,

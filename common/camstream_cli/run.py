@@ -12,7 +12,7 @@ from camstream.errors import CamstreamError
 from camstream.spec.key import Key
 from camstream_cli.check import check
 from camstream_cli.format import console
-from camstream_cli.local.backgrounds import BackgroundFolder
+from camstream_cli.local.backgrounds import BackgroundFolder, BackgroundObjects
 from camstream_cli.local.control import Control
 from camstream_cli.local.desired import Desired
 from camstream_cli.local.follow import Followed
@@ -46,7 +46,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "run",
         help="run the cameras and pipelines of some manifests on this machine",
-        description="Run the cameras and pipelines of some manifests on this machine, each in a process of its own, until Ctrl-C.",
+        description="Run the cameras and pipelines of some manifests on this machine, each in a process of its own, until Ctrl-C, "
+        "and collect the backgrounds that they ask for.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -126,12 +127,14 @@ async def _supervise(args: argparse.Namespace, manifests: Followed, desired: Des
             loop.add_signal_handler(number, stop.set)
     if args.duration is not None:
         loop.call_later(args.duration, stop.set)
-    backgrounds = BackgroundFolder(args.backgrounds.expanduser())
+    folder_of_backgrounds = BackgroundFolder(args.backgrounds.expanduser())
+    backgrounds = BackgroundObjects(folder_of_backgrounds)
     with run_folder(state_directory()) as folder, contextlib.closing(Ports(args.host)) as ports:
-        supervisor = Supervisor(folder, ports, backgrounds, args.log_level, args.files.expanduser())
+        supervisor = Supervisor(folder, ports, folder_of_backgrounds, args.log_level, args.files.expanduser())
 
         def changed() -> None:
             supervisor.apply(desired.objects, manifests.config_maps)
+            backgrounds.apply(desired.backgrounds)
 
         def edited() -> None:
             desired.use_files(manifests.objects)
@@ -148,9 +151,9 @@ async def _supervise(args: argparse.Namespace, manifests: Followed, desired: Des
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervisor.run(stop))
             tasks.create_task(manifests.follow(edited, stop))
-            tasks.create_task(_tell(args, folder, supervisor, manifests, gateway, stop))
+            tasks.create_task(_tell(args, folder, supervisor, backgrounds, manifests, gateway, stop))
             if gateway:
-                tasks.create_task(Control(folder, desired, supervisor, changed).run(stop))
+                tasks.create_task(Control(folder, desired, supervisor, backgrounds, changed).run(stop))
                 tasks.create_task(gateway.run(stop))
 
 
@@ -169,7 +172,13 @@ def _gateway_options(args: argparse.Namespace, host: str) -> Options:
 
 
 async def _tell(
-    args: argparse.Namespace, folder: Path, supervisor: Supervisor, manifests: Followed, gateway: Gateway | None, stop: asyncio.Event
+    args: argparse.Namespace,
+    folder: Path,
+    supervisor: Supervisor,
+    backgrounds: BackgroundObjects,
+    manifests: Followed,
+    gateway: Gateway | None,
+    stop: asyncio.Event,
 ) -> None:
     """Show how everything is, here and to other processes, until told to stop."""
     state = RunState(pid=os.getpid(), started_at=time.time(), paths=[str(path) for path in args.paths])
@@ -177,13 +186,13 @@ async def _tell(
     screen: Screen = LiveTable(terminal) if terminal.is_terminal and not args.no_table else Lines()
     try:
         while not stop.is_set():
-            views, problems = supervisor.views(), manifests.problems
+            views, collected, problems = supervisor.views(), backgrounds.views(), manifests.problems
             doors = gateway.doors if gateway else {}
             try:
-                write_state(folder, state.model_copy(update={**doors, "objects": views, "problems": problems}))
+                write_state(folder, state.model_copy(update={**doors, "objects": views, "backgrounds": collected, "problems": problems}))
             except OSError as error:
                 problems = [*problems, f"cannot write to {folder}: {error.strerror}; `camstream status` is not up to date"]
-            screen.show(views, problems, gateway.words if gateway else "")
+            screen.show([*views, *collected], problems, gateway.words if gateway else "")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TELL_S)
     finally:

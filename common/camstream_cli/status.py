@@ -1,4 +1,4 @@
-"""``camstream status``: what `camstream run` runs on this machine."""
+"""``camstream status``: what `camstream run` runs on this machine, and which backgrounds it has collected."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     root = state_directory()
     remove_stale(root)
     states = running(root)
-    views = [view for state in states for view in state.objects]
+    views = [view for state in states for view in (*state.objects, *state.backgrounds)]
     if args.name is not None:
         views = [view for view in views if args.name in (view.name, view.external_name, f"{view.kind.lower()}/{view.name}")]
         if not views:
@@ -52,6 +52,6 @@ def _print_tables(states: list[RunState]) -> None:
     for state in states:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state.started_at))
         screen.print(f"camstream run {' '.join(state.paths)} (process {state.pid}, since {since})", style="dim", highlight=False)
-        screen.print(objects_table(state.objects), highlight=False)
+        screen.print(objects_table([*state.objects, *state.backgrounds]), highlight=False)
         for problem in state.problems:
             screen.print(problem, style="red", highlight=False, markup=False)

@@ -98,14 +98,15 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
         metrics = Metrics()
         library = Library(args.backgrounds, by_namespace=isinstance(store, ClusterStore))
         service = Service(mirror, http, library, ScriptFolder(args.scripts), records, args.allow_pickle)
-        if isinstance(store, ClusterStore):
-            collector = Collector(store, service)
+        collector = Collector(store, service)
+        watchers.append(collector.run())
+        if not store.sees_files:
+            # Who cannot see a file learns of it by its record.
             library.announce = collector.announce
-            watchers.append(collector.run())
         if args.page_port is not None:
             access = ask_for(gate, partial(of_page, namespaces=store.namespaces))
-            page = Gateway(board, subscriptions, http, metrics, library)
-            doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, access, Native(service, args.read_only))))
+            page, native = Gateway(board, subscriptions, http, metrics, library.folder), Native(service, collector, args.read_only)
+            doors.append(Door(PAGE, args.page_port, partial(page.application, args.host, access, native)))
             objects: Objects = LocalObjects(args.run / STATE_FILE) if args.run else MirroredObjects(mirror)
             watchers.append(_watch(objects, board, subscriptions))
         if args.cameras_port is not None or args.pipelines_port is not None:

@@ -126,12 +126,11 @@ class Backgrounds:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._clean()
-            self._write(name, pixels)
-        except FileExistsError:
-            if not np.array_equal(self.load(name), pixels):
-                raise BackgroundError(f"background '{name}' exists already and is never overwritten; choose another id") from None
+            is_new = self._write(name, pixels)
         except OSError as error:
             raise BackgroundError(f"background '{name}' cannot be written: {error.strerror}; nothing was kept") from error
+        if not is_new and not np.array_equal(self.load(name), pixels):
+            raise BackgroundError(f"background '{name}' exists already and is never overwritten; choose another id")
 
     def new_name(self, camera: str, now: datetime) -> str:
         """Id for what is collected now: later than all before, whatever the clock does.
@@ -157,7 +156,8 @@ class Backgrounds:
                 if file.stat().st_mtime < time.time() - LEFT_OVER_S:
                     file.unlink()
 
-    def _write(self, name: str, pixels: Image) -> None:
+    def _write(self, name: str, pixels: Image) -> bool:
+        """Whether there was no file of that name; one that is there stays as it is."""
         content = io.BytesIO()
         np.save(content, pixels, allow_pickle=False)
         descriptor, fresh = tempfile.mkstemp(prefix=NEW, suffix=SUFFIX + "~", dir=self._folder)
@@ -169,6 +169,8 @@ class Backgrounds:
                 os.fsync(file.fileno())
             # Fails where there is a file of that name, which a rename would replace.
             os.link(fresh, self._path(name))
+        except FileExistsError:
+            return False
         finally:
             Path(fresh).unlink(missing_ok=True)
         folder = os.open(self._folder, os.O_RDONLY)
@@ -176,6 +178,7 @@ class Backgrounds:
             os.fsync(folder)
         finally:
             os.close(folder)
+        return True
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{SUFFIX}"

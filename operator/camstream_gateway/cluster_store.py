@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
@@ -13,10 +13,9 @@ from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import ValidationError
 
 from camstream.names import API_VERSION, HTTP_PORT, MERGE_PATCH
-from camstream.spec.background import BackgroundSpec
 from camstream.spec.base import problems
 from camstream.spec.key import Key
-from camstream.spec.objects import KINDS, Background, Camera, Object, Pipeline, etag
+from camstream.spec.objects import KINDS, AnyObject, Background, Camera, Object, Pipeline, etag
 from camstream.spec.status import BackgroundStatus
 from camstream_gateway.store import (
     REQUEST_S,
@@ -54,6 +53,7 @@ SERVER_ERRORS: Final = range(500, 600)
 
 Body = dict[str, Any]
 T = TypeVar("T", bound=Object)
+Stored = TypeVar("Stored", bound=Camera | Pipeline | Background)
 
 
 class Change(NamedTuple):
@@ -110,11 +110,11 @@ class ClusterStore:
                 return stored
         raise _busy(thing)
 
-    async def read(self, key: Key) -> Streaming | None:
+    async def read(self, key: Key) -> AnyObject | None:
         found = await self._find(key)
         return None if found is None else _valid(found)
 
-    async def create(self, thing: Streaming) -> Streaming:
+    async def create(self, thing: Stored) -> Stored:
         stored = await self._post(thing)
         if stored is None:
             raise AlreadyThere(f"{Key.of(thing)} is there already; replace it, or choose another name")
@@ -152,7 +152,7 @@ class ClusterStore:
             raise _refusal(status, found)
         return None if status == NOT_FOUND else found
 
-    async def _post(self, thing: Streaming) -> Streaming | None:
+    async def _post(self, thing: Stored) -> Stored | None:
         """Make an object; None: it is there already."""
         self._check(thing.metadata.namespace)
         status, told = await self._ask("POST", _path(thing.kind, thing.metadata.namespace) + WRITER, _fresh(thing))
@@ -192,10 +192,6 @@ class ClusterStore:
                 yield seen
 
     async def watch_backgrounds(self) -> AsyncIterator[Background | Key | None]:
-        """Every Background, then None, then each that changes; the key of one that is gone.
-
-        :raises Unavailable: when nobody tells any more
-        """
         async for change in self._changes((Background,)):
             if change is None:
                 yield None
@@ -204,26 +200,7 @@ class ClusterStore:
             elif thing := _readable(Background, change.document):
                 yield thing
 
-    async def create_background(self, namespace: str, name: str, spec: BackgroundSpec) -> Background:
-        """Make a Background, or find the one of that name.
-
-        :raises Refused: if it cannot be made
-        :raises Unavailable: if the API server cannot be reached
-        """
-        body = {"apiVersion": API_VERSION, "kind": "Background", "metadata": {"name": name}, "spec": spec.to_dict()}
-        status, told = await self._ask("POST", _path("Background", namespace) + WRITER, body)
-        if status == CONFLICT:
-            status, told = await self._ask("GET", _path("Background", namespace, name))
-        if status >= 300:
-            raise _refusal(status, told)
-        return Background.model_validate(told)
-
     async def tell_background(self, thing: Background, status: BackgroundStatus) -> bool:
-        """Write the status of a Background; False: it is gone.
-
-        :raises Refused: if it cannot be written
-        :raises Unavailable: if the API server cannot be reached
-        """
         told = {"metadata": {"uid": thing.metadata.uid}, "status": status.model_dump(mode="json", by_alias=True, exclude_none=True)}
         path = _path("Background", thing.metadata.namespace, thing.name) + "/status" + WRITER
         code, found = await self._ask("PATCH", path, told, MERGE_PATCH)
@@ -311,12 +288,12 @@ def _path(kind: str, namespace: str | None, name: str | None = None) -> str:
     return "/".join(["/apis", API_VERSION, *(["namespaces", namespace] if namespace else []), plural, *([name] if name else [])])
 
 
-def _fresh(thing: Streaming) -> Body:
+def _fresh(thing: AnyObject) -> Body:
     metadata = thing.metadata.model_dump(mode="json", by_alias=True, include={"name", "namespace", "annotations", "labels"})
     return {"apiVersion": API_VERSION, "kind": thing.kind, "metadata": metadata, "spec": thing.spec.to_dict()}
 
 
-def _stored(thing: Streaming, status: int, told: Body, *others: int) -> Streaming | None:
+def _stored(thing: Stored, status: int, told: Body, *others: int) -> Stored | None:
     """What the API server has stored; None: somebody else was faster.
 
     :param others: status codes that say so
@@ -326,13 +303,13 @@ def _stored(thing: Streaming, status: int, told: Body, *others: int) -> Streamin
         return None
     if status >= 300:
         raise _refusal(status, told)
-    return type(thing).model_validate(told)
+    return cast("Stored", type(thing).model_validate(told))
 
 
-def _valid(found: Body) -> Streaming:
+def _valid(found: Body) -> AnyObject:
     """:raises Refused: if this version cannot read what is stored"""
     try:
-        return STREAMING[found["kind"]].model_validate(found)
+        return KINDS[found["kind"]].model_validate(found)
     except ValidationError as error:
         name = f"{found['kind'].lower()}/{found['metadata']['name']}"
         raise Refused(f"{name} is stored in a form that is not valid here: {'; '.join(problems(error))}; correct it by kubectl") from error

@@ -1,4 +1,4 @@
-"""Backgrounds as objects of a cluster: collects what is asked for, and sees that every file of the store has its record."""
+"""Backgrounds as objects: collects what is asked for and, on a cluster, sees that every file of the store has its record."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,17 @@ from camstream.idling import stamp
 from camstream.names import digest_name, name_of_object
 from camstream.spec.background import BackgroundSpec
 from camstream.spec.key import Key
-from camstream.spec.objects import Background, Camera
+from camstream.spec.objects import Background, Camera, Metadata
 from camstream.spec.status import BackgroundStatus, Condition, ConditionStatus, ConditionType, ImageStatus, Phase
 from camstream_gateway.backgrounds import Library, ShapeChanged, pixels_of
 from camstream_gateway.cam_server.service import Service
-from camstream_gateway.cluster_store import ClusterStore
 from camstream_gateway.frames import NoFrames
-from camstream_gateway.store import Refused, Unavailable
+from camstream_gateway.store import AlreadyThere, NotFound, ObjectStore, Refused, Unavailable
 
 log = logging.getLogger(__name__)
 
 AGAIN_S: Final = 0.5
-"""Pause before the API server is asked again that could not be reached."""
+"""Pause before the store is asked again that could not be reached."""
 
 MOST_AGAIN_S: Final = 60.0
 """Longest of these pauses: they double while the end of a Background cannot be told."""
@@ -32,16 +31,17 @@ FINAL: Final = (Phase.COMPLETED, Phase.FAILED)
 
 
 class Collector:
-    """Looks after the Backgrounds of a cluster. There is one, as there is one writer of files."""
+    """Looks after the Backgrounds of a store. There is one, as there is one writer of files."""
 
-    def __init__(self, store: ClusterStore, service: Service) -> None:
+    def __init__(self, store: ObjectStore, service: Service) -> None:
         self._store, self._service = store, service
         self._library: Library = service.library
         self._known: dict[Key, Background] = {}
         self._work: dict[Key, asyncio.Task[None]] = {}
+        self._synced = asyncio.Event()
 
     async def run(self) -> None:
-        """Listen to the API server, for ever."""
+        """Listen to the store, for ever."""
         try:
             while True:
                 with contextlib.suppress(Unavailable):
@@ -52,20 +52,67 @@ class Collector:
                 task.cancel()
             await asyncio.gather(*self._work.values(), return_exceptions=True)
 
+    async def ready(self, timeout_s: float) -> None:
+        """Return when everything has been told once.
+
+        :raises TimeoutError: if it has not
+        """
+        await asyncio.wait_for(self._synced.wait(), timeout_s)
+
+    def all(self) -> list[Background]:
+        return list(self._known.values())
+
+    def get(self, key: Key) -> Background | None:
+        return self._known.get(key)
+
+    async def create(self, thing: Background) -> Background:
+        """Make a Background, and know it at once.
+
+        :returns: as it is kept
+        :raises AlreadyThere: if it is there
+        :raises Refused: if it cannot be as asked
+        :raises Unavailable: if the store cannot be reached
+        """
+        made = await self._store.create(thing)
+        known = self._known.get(Key.of(made))
+        if known is None or known.metadata.uid != made.metadata.uid:
+            # Not taken up yet: what the store tells of it may come when it is collected already, and would begin once more.
+            self._known[Key.of(made)] = made
+        return made
+
+    async def delete(self, key: Key) -> bool:
+        """
+        :returns: whether it was there
+        :raises Unavailable: if the store cannot be reached
+        """
+        was_there = await self._store.delete(key)
+        self._forget(key)
+        return was_there
+
     async def announce(self, namespace: str, name: str) -> None:
         """Make the record of a file, so that pipelines can use it.
 
         :raises Refused: if that is not allowed
-        :raises Unavailable: if the API server cannot be reached
+        :raises Unavailable: if the store cannot be reached
         """
         if any(key.namespace == namespace and known.status.name == name for key, known in self._known.items()):
             return
-        spec = BackgroundSpec(stored=name)
-        made = await self._store.create_background(namespace, name_of_object(name), spec)
+        made = await self._record(namespace, name_of_object(name), name)
         if made.spec.stored != name:
             # Another id became the same name.
-            made = await self._store.create_background(namespace, digest_name(name), spec)
+            made = await self._record(namespace, digest_name(name), name)
         await self._store.tell_background(made, await self._recorded(made))
+
+    async def _record(self, namespace: str, name: str, stored: str) -> Background:
+        """Make the object of a file, or find the one of that name."""
+        thing = Background(metadata=Metadata(name=name, namespace=namespace), spec=BackgroundSpec(stored=stored))
+        try:
+            return await self._store.create(thing)
+        except AlreadyThere:
+            found = await self._store.read(Key.of(thing))
+        if not isinstance(found, Background):
+            raise NotFound(f"{Key.of(thing)} was deleted meanwhile")
+        return found
 
     async def _follow(self) -> None:
         listed: set[Key] | None = set()
@@ -74,7 +121,9 @@ class Collector:
                 for key in self._known.keys() - (listed or set()):
                     self._forget(key)
                 listed = None
-                await self._record_all()
+                self._synced.set()
+                if not self._store.sees_files:
+                    await self._record_all()
             elif isinstance(seen, Key):
                 self._forget(seen)
             else:

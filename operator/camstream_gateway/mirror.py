@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from camstream.spec.key import Key
-from camstream.spec.objects import Camera, Pipeline, etag
+from camstream.spec.objects import Background, Camera, Pipeline, etag
 from camstream.spec.status import ExitStatus
 from camstream_gateway.store import Changed, Held, NotFound, ObjectStore, Streaming, Unavailable
 
@@ -136,7 +136,7 @@ class Mirror:
         """
         for _ in range(EDITS):
             found = await self.store.read(key)
-            if found is None:
+            if found is None or isinstance(found, Background):
                 raise NotFound(f"there is no {key}")
             wanted = change(found)
             with contextlib.suppress(Changed):

@@ -2,28 +2,26 @@
 
 import asyncio
 import contextlib
-import hmac
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from camstream.errors import BackgroundError
 from camstream.spec.fields import OutputMode
-from camstream_gateway.backgrounds import Library
 from camstream_gateway.metrics import PAGE, Metrics
 from camstream_gateway.native.application import Native
 from camstream_gateway.native.replies import errors_as_json
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
 from camstream_gateway.reviews import RIGHT_S
-from camstream_gateway.security import BACKGROUNDS, Visit, Withdrawn, guard, set_headers, visit_of, withdrawn
+from camstream_gateway.security import Visit, Withdrawn, guard, set_headers, visit_of, withdrawn
 from camstream_gateway.session import Session
 from camstream_gateway.store import Unavailable
 from camstream_gateway.subscriptions import Subscriptions
@@ -64,12 +62,12 @@ class Preview:
 class Gateway:
     """The HTTP side of the page. Only reads; what changes streams is in the API beside it."""
 
-    def __init__(self, board: Board, subscriptions: Subscriptions, http: aiohttp.ClientSession, metrics: Metrics, library: Library) -> None:
+    def __init__(self, board: Board, subscriptions: Subscriptions, http: aiohttp.ClientSession, metrics: Metrics, store: Path) -> None:
+        """:param store: folder of backgrounds, whose size is told"""
         self._board, self._subscriptions, self._http, self._metrics = board, subscriptions, http, metrics
         self._sockets: set[web.WebSocketResponse] = set()
         self._previews: dict[StreamKey, Preview] = {}
-        self._library = library
-        metrics.watch(lambda: len(self._sockets), library.folder)
+        metrics.watch(lambda: len(self._sockets), store)
 
     def application(self, host: str, access: Middleware, native: Native) -> web.Application:
         """
@@ -90,7 +88,6 @@ class Gateway:
                 web.get("/metrics", self._metrics.text),
                 web.get("/api/streams", self._list),
                 web.get("/api/streams/{kind}/{namespace}/{name}/preview.png", self._preview),
-                web.get(f"{BACKGROUNDS}{{namespace}}/{{name}}", self._background),
                 *native.routes(),
                 web.get("/ws/streams", self._watch),
                 web.get("/ws/streams/{kind}/{namespace}/{name}", self._look),
@@ -143,17 +140,6 @@ class Gateway:
                     preview.body = await answer.read() if answer.status == 200 else b""
                     preview.pulse_id = answer.headers.get("X-Pulse-Id", "")
         preview.until = time.monotonic() + PREVIEW_S
-
-    async def _background(self, request: web.Request) -> web.Response:
-        """The file of a background, for workers. They have no token: they know its hash."""
-        namespace, name = request.match_info["namespace"], request.match_info["name"]
-        try:
-            content, found = await asyncio.to_thread(self._library.of(namespace).checked, name)
-        except BackgroundError as error:
-            raise web.HTTPNotFound(text=f"{error}\n") from error
-        if not hmac.compare_digest(found, request.query.get("sha256", "")):
-            raise web.HTTPNotFound(text=f"background {name!r} has another sha256 than the one that is asked for\n")
-        return web.Response(body=content, content_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
     async def _watch(self, request: web.Request) -> web.WebSocketResponse:
         """The list of streams, whenever it changes."""

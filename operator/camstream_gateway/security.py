@@ -38,7 +38,8 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """What is answered without a token: that it lives and is ready, and numbers in which no name is."""
 
 BACKGROUNDS: Final = "/api/v1/backgrounds/"
-"""Below it are files that are given to whoever knows their hash."""
+SHA256: Final = "sha256"
+"""Who names the hash of a background in the query is given its file."""
 
 LEAST_TOKEN: Final = 16
 """Characters of a token: a shorter one can be guessed."""
@@ -168,7 +169,7 @@ def ask_for(gate: Gate, asked: Asked) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if is_open(request.path):
+        if request.path in OPEN_PATHS or asks_for_file(request):
             return await handler(request)
         token = token_of(request.headers.get(hdrs.AUTHORIZATION, ""))
         with _told():
@@ -184,9 +185,9 @@ def ask_for(gate: Gate, asked: Asked) -> Middleware:
     return middleware
 
 
-def is_open(path: str) -> bool:
-    """Whether a path is answered without a token."""
-    return path in OPEN_PATHS or path.startswith(BACKGROUNDS)
+def asks_for_file(request: web.Request) -> bool:
+    """Whether a request is for the file of a background. Workers make these: they have no token, and know its hash."""
+    return request.method == hdrs.METH_GET and request.path.startswith(BACKGROUNDS) and SHA256 in request.query
 
 
 async def permit(request: web.Request, right: Right) -> None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar, cast
 
 import aiohttp
 from aiohttp import hdrs
@@ -13,7 +13,8 @@ from aiohttp import hdrs
 from camstream.errors import CamstreamError
 from camstream.spec.control import SOCKET_FILE
 from camstream.spec.key import Key
-from camstream.spec.objects import Background, Camera, Pipeline, parse_object
+from camstream.spec.objects import AnyObject, Background, Camera, Pipeline, parse_object
+from camstream.spec.status import BackgroundStatus
 
 REQUEST_S: Final = 10.0
 """[s] Longest time for one request."""
@@ -21,6 +22,8 @@ REQUEST_S: Final = 10.0
 LONGEST_LINE: Final = 16 << 20
 
 Streaming = Camera | Pipeline
+
+T = TypeVar("T", bound=Camera | Pipeline | Background)
 
 
 class Refused(CamstreamError):  # noqa: N818
@@ -87,13 +90,13 @@ class ObjectStore(Protocol):
         :raises Unavailable: if nobody answers
         """
 
-    async def read(self, key: Key) -> Streaming | None:
+    async def read(self, key: Key) -> AnyObject | None:
         """An object as it is kept now; None: there is none.
 
         :raises Unavailable: if nobody answers
         """
 
-    async def create(self, thing: Streaming) -> Streaming:
+    async def create(self, thing: T) -> T:
         """Make an object that is not there yet.
 
         :returns: as it is kept
@@ -123,9 +126,22 @@ class ObjectStore(Protocol):
         """The last lines of its worker, oldest first; nothing where it has none."""
 
     def watch(self) -> AsyncIterator[Seen | None]:
-        """Every object, then None, then every change.
+        """Every camera and pipeline, then None, then every change.
 
         :raises Unavailable: when nobody tells any more
+        """
+
+    def watch_backgrounds(self) -> AsyncIterator[Background | Key | None]:
+        """Every Background, then None, then each that changes; the key of one that is gone.
+
+        :raises Unavailable: when nobody tells any more
+        """
+
+    async def tell_background(self, thing: Background, status: BackgroundStatus) -> bool:
+        """Write the status of a Background; False: it is gone.
+
+        :raises Refused: if it cannot be written
+        :raises Unavailable: if nobody answers
         """
 
 
@@ -153,13 +169,13 @@ class LocalStore:
     async def apply(self, thing: Streaming) -> Streaming:
         return await self._put(thing, {})
 
-    async def read(self, key: Key) -> Streaming | None:
+    async def read(self, key: Key) -> AnyObject | None:
         try:
-            return _streaming(await self._ask("GET", f"/objects/{'/'.join(key)}"))
+            return parse_object(await self._ask("GET", f"/objects/{'/'.join(key)}"))
         except NotFound:
             return None
 
-    async def create(self, thing: Streaming) -> Streaming:
+    async def create(self, thing: T) -> T:
         try:
             return await self._put(thing, {hdrs.IF_NONE_MATCH: "*"})
         except Changed as error:
@@ -168,9 +184,10 @@ class LocalStore:
     async def replace(self, thing: Streaming, tag: str) -> Streaming:
         return await self._put(thing, {hdrs.IF_MATCH: f'"{tag}"'})
 
-    async def _put(self, thing: Streaming, headers: dict[str, str]) -> Streaming:
+    async def _put(self, thing: T, headers: dict[str, str]) -> T:
         document = thing.model_dump(mode="json", by_alias=True, exclude={"status"})
-        return _streaming(await self._ask("PUT", "/objects", json=document, headers=headers))
+        # An object stays of its kind.
+        return cast("T", parse_object(await self._ask("PUT", "/objects", json=document, headers=headers)))
 
     async def delete(self, key: Key) -> bool:
         try:
@@ -183,10 +200,26 @@ class LocalStore:
         return list((await self._ask("GET", f"/logs/{'/'.join(key)}"))["lines"])
 
     async def watch(self) -> AsyncIterator[Seen | None]:
+        async for told in self._events("/watch"):
+            yield _seen(told)
+
+    async def watch_backgrounds(self) -> AsyncIterator[Background | Key | None]:
+        async for told in self._events("/watch/backgrounds"):
+            yield _background(told)
+
+    async def tell_background(self, thing: Background, status: BackgroundStatus) -> bool:
+        told = {"uid": thing.metadata.uid, "status": status.model_dump(mode="json", by_alias=True, exclude_none=True)}
         try:
-            async with self._http.get("/watch", timeout=aiohttp.ClientTimeout(total=None, connect=REQUEST_S)) as answer:
+            await self._ask("PUT", f"/status/{thing.metadata.namespace}/{thing.name}", json=told)
+        except NotFound:
+            return False
+        return True
+
+    async def _events(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        try:
+            async with self._http.get(path, timeout=aiohttp.ClientTimeout(total=None, connect=REQUEST_S)) as answer:
                 async for line in answer.content:
-                    yield _event(json.loads(line))
+                    yield json.loads(line)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unavailable(f"`camstream run` does not tell what it runs: {error}") from error
         raise Unavailable("`camstream run` does not tell what it runs any more")
@@ -203,16 +236,17 @@ class LocalStore:
         return told
 
 
-def _event(told: dict[str, Any]) -> Seen | None:
+def _seen(told: dict[str, Any]) -> Seen | None:
     if "deleted" in told:
         return Seen(Key(*told["deleted"]), None)
     if "object" not in told:
         return None
-    thing = _streaming(told["object"])
+    thing = parse_object(told["object"])
+    assert not isinstance(thing, Background)  # noqa: S101 - they are watched by themselves
     return Seen(Key.of(thing), Held(thing, told["http"]))
 
 
-def _streaming(document: dict[str, Any]) -> Streaming:
-    thing = parse_object(document)
-    assert not isinstance(thing, Background)  # noqa: S101 - the supervisor has none
-    return thing
+def _background(told: dict[str, Any]) -> Background | Key | None:
+    if "deleted" in told:
+        return Key(*told["deleted"])
+    return Background.model_validate(told["object"]) if "object" in told else None

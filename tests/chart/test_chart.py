@@ -148,8 +148,8 @@ def test_gateway_without_rest_may_only_read() -> None:
         assert rights(role) == {
             ("camstream.dev", "cameras"): verbs,
             ("camstream.dev", "pipelines"): verbs,
-            # What is collected and uploaded has a record, which is never deleted.
-            ("camstream.dev", "backgrounds"): {"get", "list", "watch", "create"},
+            # Records of what is stored are made in any case, and never edited.
+            ("camstream.dev", "backgrounds"): read | {"create"} | (verbs & {"delete"}),
             ("camstream.dev", "backgrounds/status"): {"patch"},
             ("", "pods/log"): {"get"},
         }

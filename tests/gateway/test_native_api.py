@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from background_scenarios import PATH as BACKGROUNDS
+from background_scenarios import background, fail_with_their_reasons, make_read_and_delete
 from local_runs import LocalRun, local_run, small_camera, small_pipeline, write
 from native_api import NativeApi, Reply
 from open_api import matches
@@ -85,10 +87,23 @@ def test_every_operation_of_the_document_does_what_it_says(run: LocalRun, api: N
         ask("DELETE", one, 204, name="one")
         run.wait_until_gone("one")
         assert api.ask("GET", one.replace("{namespace}/{name}", "default/one")).code == "NotFound"
+    assert ask("POST", BACKGROUNDS, 201, background("one", stored="nothing")).headers["Location"] == f"{BACKGROUNDS}/default/one"
+    assert "one" in [item["metadata"]["name"] for item in ask("GET", BACKGROUNDS, 200).body["items"]]
+    assert ask("GET", BACKGROUNDS + "/{namespace}/{name}", 200, name="one").body["spec"] == {"stored": "nothing"}
+    ask("DELETE", BACKGROUNDS + "/{namespace}/{name}", 204, name="one")
     backgrounds = CAMERAS + "/{namespace}/{name}/backgrounds"
     ids = [ask("POST", backgrounds, 201, {"frames": 3, "timeoutSeconds": 60}, "cam").body["name"] for _ in range(2)]
     assert ask("GET", backgrounds, 200, name="cam").body["items"] == ids
     assert done == wanted
+
+
+def test_background_is_made_read_and_deleted(run: LocalRun, api: NativeApi) -> None:
+    make_read_and_delete(api, "default", "cam", "cam")
+    run.wait_until_gone("by-http")
+
+
+def test_background_that_cannot_be_collected_says_why(api: NativeApi) -> None:
+    fail_with_their_reasons(api, "default", "cam")
 
 
 def test_edit_reaches_the_worker(run: LocalRun, api: NativeApi) -> None:
@@ -195,6 +210,9 @@ IMMUTABLE = small_camera("cam", externalName="ANOTHER")
         ("POST", CAMERAS, b" " * (1 << 20) + b"{}", 400, "BadRequest", "more than 1048576 bytes"),
         ("POST", CAMERAS, {}, 422, "Invalid", "metadata.name: Field required"),
         ("POST", CAMERAS, small_pipeline("x"), 422, "Invalid", "kind: Input should be 'Camera'"),
+        ("POST", BACKGROUNDS, background("x"), 422, "Invalid", "exactly one of"),
+        ("POST", BACKGROUNDS, small_camera("x"), 422, "Invalid", "kind: Input should be 'Background'"),
+        ("PUT", f"{BACKGROUNDS}/default/x", {}, 405, "MethodNotAllowed", "expected one of DELETE, GET"),
         ("POST", CAMERAS, small_camera("x", colour="red"), 422, "Invalid", "spec.colour"),
         ("POST", CAMERAS, small_camera("x") | {"more": 1}, 422, "Invalid", "found more"),
         ("POST", CAMERAS, small_camera("x") | {"metadata": "x"}, 422, "Invalid", "metadata: expected an object, found str"),
@@ -260,6 +278,7 @@ def test_without_rest_it_only_reads(tmp_path: Path) -> None:
             ("PATCH", path, {"spec": {"groups": ["x"]}}),
             ("POST", f"{path}/wake", {}),
             ("POST", f"{path}/backgrounds", {}),
+            ("POST", BACKGROUNDS, background("x", stored="x")),
             ("DELETE", path, None),
         ):
             reply = api.ask(method, where, body)
@@ -278,6 +297,11 @@ def test_tokens_are_asked_for(tmp_path: Path) -> None:
             reply = NativeApi(run.page(), token).ask("GET", CAMERAS)
             assert (reply.status, reply.code) == (401, "Unauthorized")
             assert reply.headers["WWW-Authenticate"].startswith("Basic")
+        # The file of a background is for who knows its hash; what there is, for who has a token.
+        assert NativeApi(run.page()).ask("GET", f"{BACKGROUNDS}/default/x?sha256=x").status == 404
+        assert NativeApi(run.page()).ask("GET", f"{BACKGROUNDS}/default/x").status == 401
+        assert NativeApi(run.page()).ask("DELETE", f"{BACKGROUNDS}/default/x?sha256=x").status == 401
         api = NativeApi(run.page(), TOKEN)
+        assert api.ask("GET", f"{BACKGROUNDS}/default/x").status == 404
         assert api.ask("DELETE", f"{CAMERAS}/default/cam").status == 204
         run.wait_until_gone("cam")

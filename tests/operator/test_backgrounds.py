@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from api_proxy import Refusal, running_proxy
+from background_scenarios import fail_with_their_reasons, make_read_and_delete, reason
 from cam_server_client import PipelineClient
 from gateway_processes import running_gateway
+from native_api import NativeApi
 from operators import SIMULATION, Cluster, reads, running_operator
 from ports import free_port
 from waiting import wait_for
@@ -50,10 +52,6 @@ def ended(cluster: Cluster, namespace: str, name: str) -> Body:
         return status if status.get("phase") in ("Completed", "Failed") else None
 
     return wait_for(f"background {name} comes to its end", look) or {}
-
-
-def reason(status: Body) -> str:
-    return next(str(one["reason"]) for one in status["conditions"] if one["type"] == "Ready")
 
 
 def store(folder: Path, namespace: str, name: str, pixels: npt.NDArray[Any] = PIXELS) -> str:
@@ -149,20 +147,19 @@ def test_store_that_is_there_already_gets_its_records(cluster: Cluster, tmp_path
             cluster.delete("Background", "before", found["metadata"]["name"])
 
 
+def test_background_is_made_read_and_deleted_by_http(cluster: Cluster, sending: WorkerProcess, tmp_path: Path) -> None:
+    cluster.make_namespace("by-http")
+    make_camera(cluster, "by-http", sending.address)
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "by-http", "--namespace", "by-http") as doors:
+        make_read_and_delete(NativeApi(doors["page"]), "by-http", "cam", "CAM")
+        assert not cluster.find("Background", "by-http", "by-http")
+
+
 def test_what_cannot_be_collected_says_why_and_leaves_nothing(cluster: Cluster, sending: WorkerProcess, tmp_path: Path) -> None:
     cluster.make_namespace("fails")
     make_camera(cluster, "fails", sending.address)
-    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "fails", "--namespace", "fails"):
-        cluster.create("Background", "fails", "nobody", {"camera": {"name": "nobody"}, "timeoutSeconds": 1})
-        cluster.create("Background", "fails", "slow", {"camera": {"name": "cam"}, "frames": 100_000, "timeoutSeconds": 2})
-        cluster.create("Background", "fails", "gone", {"stored": "gone"})
-        found = {name: ended(cluster, "fails", name) for name in ("nobody", "slow", "gone")}
-        assert {name: (status["phase"], reason(status)) for name, status in found.items()} == {
-            "nobody": ("Failed", "CameraNotFound"),
-            "slow": ("Failed", "TooFewFrames"),
-            "gone": ("Failed", "NotFound"),
-        }
-        assert "did not send 100000 frames within 2 s" in found["slow"]["conditions"][0]["message"]
+    with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "fails", "--namespace", "fails") as doors:
+        fail_with_their_reasons(NativeApi(doors["page"]), "fails", "cam")
     assert not list((tmp_path / "backgrounds").rglob("*"))
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 from api_server import ApiServer, install_crds, running_api_server
+from background_scenarios import background
 from browsers import running_browser
 from cam_server_client import CamClient, PipelineClient
 from charts import NAMESPACE, rendered
@@ -40,6 +41,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             found.make_namespace(namespace)
             found.create("Camera", namespace, "gun", SIMULATION)
             found.create("Pipeline", namespace, "fit", reads("gun"))
+            found.create("Background", namespace, "old", {"stored": "old"})
         for name, thing in rendered("gateway.enabled=true", 'gateway.auth="TokenReview"').items():
             if name.kind in ("ClusterRole", "ClusterRoleBinding"):
                 assert server.request("POST", f"{RBAC}/{name.kind.lower()}s", thing).status == 201
@@ -124,12 +126,16 @@ def test_who_may_read_one_namespace_reads_there_only(cluster: Cluster, doors: di
         (f"/api/v1/cameras/{NAMESPACE}/gun", 200),
         (f"/api/v1/pipelines/{NAMESPACE}/fit", 200),
         (f"/api/v1/cameras/{NAMESPACE}/gun/backgrounds", 200),
+        (f"/api/v1/backgrounds?namespace={NAMESPACE}", 200),
+        (f"/api/v1/backgrounds/{NAMESPACE}/old", 200),
         ("/api/openapi.json", 200),
         ("/api/v1/cameras", 403),
         ("/api/v1/cameras?namespace=other", 403),
         ("/api/v1/cameras/other/gun", 403),
         ("/api/v1/cameras/other/nobody", 403),
         ("/api/v1/cameras/other/gun/backgrounds", 403),
+        ("/api/v1/backgrounds", 403),
+        ("/api/v1/backgrounds/other/old", 403),
     ):
         assert api.ask("GET", path).status == status, path
     for path, status in (
@@ -160,13 +166,15 @@ def test_who_may_read_one_namespace_reads_there_only(cluster: Cluster, doors: di
         ("patch", "PATCH", f"/api/v1/cameras/{NAMESPACE}/gun", {"spec": {"groups": ["x"]}}, 200),
         ("patch", "POST", f"/api/v1/cameras/{NAMESPACE}/gun/wake", {}, 202),
         ("delete", "DELETE", f"/api/v1/pipelines/{NAMESPACE}/fit", None, 204),
+        ("create", "POST", "/api/v1/backgrounds", background("new", stored="new"), 201),
+        ("delete", "DELETE", f"/api/v1/backgrounds/{NAMESPACE}/old", None, 204),
     ],
 )
 def test_each_change_takes_its_verb_and_no_other(
     cluster: Cluster, doors: dict[str, str], verb: str, method: str, path: str, body: Any, status: int
 ) -> None:
     others = [one for one in ("get", "list", "create", "update", "patch", "delete") if one != verb]
-    name = f"{method.lower()}-{status}"
+    name = f"{method.lower()}-{path.split('/')[3]}-{status}"
     refused = NativeApi(doors["page"], account(cluster.server, f"all-but-{name}", may(others))).ask(method, path, body)
     assert (refused.status, refused.code) == (403, "Forbidden")
     api = NativeApi(doors["page"], account(cluster.server, f"only-{name}", may([verb])))

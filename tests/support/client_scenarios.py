@@ -526,17 +526,6 @@ def background_is_uploaded_in_every_form(server: Server) -> None:
         assert np.array_equal(server.pipe.get_background_image_array(f"{name}_{form}"), pixels)
 
 
-def background_is_uploaded_in_every_form(server: Server) -> None:
-    """The server must take pickles: the client has no other form for two of them."""
-    pixels, name = np.arange(12, dtype=np.uint16).reshape(3, 4), f"uploaded_{secrets.token_hex(3)}"
-    server.cam.set_background_image_array(f"{name}_cam", pixels)
-    server.pipe.set_background_image_array(f"{name}_array", pixels)
-    server.pipe.set_background_image_bytes(f"{name}_bytes", pixels)
-    server.pipe.set_background(f"{name}_list", pixels)
-    for form in ("cam", "array", "bytes", "list"):
-        assert np.array_equal(server.pipe.get_background_image_array(f"{name}_{form}"), pixels)
-
-
 def uploaded_script_runs_and_is_loaded_anew(server: Server) -> None:
     script, text = f"answer_{secrets.token_hex(3)}.py", "def process_image(*_):\n    return {{'answer': {}}}\n"
     try:

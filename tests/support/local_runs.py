@@ -52,7 +52,7 @@ class LocalRun:
         return subprocess.run([CAMSTREAM, *arguments], env=self.environment, capture_output=True, text=True, timeout=30, check=False)
 
     def views(self) -> dict[str, ObjectView]:
-        found = {view.name: view for state in running(self.state) for view in state.objects}
+        found = {view.name: view for state in running(self.state) for view in (*state.objects, *state.backgrounds)}
         self._seen |= {view.pid for view in found.values() if view.pid}
         return found
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from camstream.spec import Camera, Pipeline
+from camstream.spec import Background, Camera, Pipeline
 
 
 def make_camera(name: str = "gun", generation: int | None = None, **spec: Any) -> Camera:
@@ -13,3 +13,8 @@ def make_camera(name: str = "gun", generation: int | None = None, **spec: Any) -
 def make_pipeline(name: str = "fit", **spec: Any) -> Pipeline:
     """A pipeline of the camera ``gun``; ``spec`` in camelCase."""
     return Pipeline.model_validate({"metadata": {"name": name}, "spec": {"input": {"camera": {"name": "gun"}}} | spec})
+
+
+def make_background(name: str = "dark", uid: str | None = None, **spec: Any) -> Background:
+    """One of the camera ``gun``; ``spec`` in camelCase."""
+    return Background.model_validate({"metadata": {"name": name, "uid": uid}, "spec": {"camera": {"name": "gun"}} | spec})

@@ -138,7 +138,7 @@ backgroundsUrl: http://{{ include "camstream.gatewayName" . }}.{{ .Release.Names
   verbs: {{ ternary "[get, list, watch, create, update, delete]" "[get, list, watch]" .Values.gateway.rest.enabled }}
 - apiGroups: [camstream.dev]
   resources: [backgrounds]
-  verbs: [get, list, watch, create]
+  verbs: {{ ternary "[get, list, watch, create, delete]" "[get, list, watch, create]" .Values.gateway.rest.enabled }}
 - apiGroups: [camstream.dev]
   resources: [backgrounds/status]
   verbs: [patch]

@@ -18,7 +18,7 @@ class BackgroundSpec(Spec):
     camera: Annotated[Reference | None, IMMUTABLE] = None
     """Collect one: the camera whose frames are averaged."""
     stored: Annotated[str | None, Field(pattern=f"^{BACKGROUND_ID}$", max_length=200), IMMUTABLE] = None
-    """The record of one that is in the store already: its id. The gateway makes these, for what clients collect and upload."""
+    """The record of one that is in the store already: its id. On a cluster the gateway makes these, for what clients collect and upload."""
     frames: Annotated[Positive, Field(le=100_000), IMMUTABLE] = 10
     """How many frames to average."""
     timeout_seconds: Annotated[int, Field(ge=1, le=86_400), IMMUTABLE] = 60

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from camstream.spec.base import IMMUTABLE, LIVE, Spec
 from camstream.spec.fields import ExternalName, PixelType, Positive
-from camstream.spec.geometry import Background, Calibration, CameraGeometry
+from camstream.spec.geometry import BackgroundChoice, Calibration, CameraGeometry
 from camstream.spec.output import Lifecycle, StreamOutput, WorkerPlacement
 from camstream.spec.source import CameraSource
 
@@ -33,7 +33,7 @@ class CameraSpec(Spec):
     geometry: Annotated[CameraGeometry, LIVE] = CameraGeometry()
     calibration: Annotated[Calibration | None, LIVE] = None
     """Without it the axes count pixels from 0."""
-    background: Annotated[Background | None, LIVE] = None
+    background: Annotated[BackgroundChoice | None, LIVE] = None
     """Subtract this background, never below zero. It must have the camera's geometry before the region of interest."""
     pixel_type: Annotated[PixelType | None, LIVE] = None
     """Convert the pixels to this type. Default: as the source delivers them."""

@@ -89,7 +89,7 @@ class CameraGeometry(Spec):
     """In pixels of the binned, mirrored and rotated image. Must lie inside it."""
 
 
-class Background(Spec):
+class BackgroundChoice(Spec):
     """Which background to subtract."""
 
     rules: ClassVar[tuple[Rule, ...]] = (

@@ -86,7 +86,7 @@ AnyObject = Annotated[Camera | Pipeline | Background, Field(discriminator="kind"
 Streaming = Camera | Pipeline
 
 
-def etag(thing: Streaming) -> str:
+def etag(thing: AnyObject) -> str:
     """Short name of what people write in an object: it is another one after every edit, and the same whatever its status is."""
     metadata = thing.metadata
     written = {"uid": metadata.uid, "labels": metadata.labels, "annotations": metadata.annotations, "spec": thing.spec.to_dict()}

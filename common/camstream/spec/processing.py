@@ -7,7 +7,7 @@ from pydantic import Field
 
 from camstream.spec.base import Rule, Spec
 from camstream.spec.fields import Positive
-from camstream.spec.geometry import Background, Binning, Mirror, RegionOfInterest
+from camstream.spec.geometry import BackgroundChoice, Binning, Mirror, RegionOfInterest
 
 
 class Function(StrEnum):
@@ -32,7 +32,7 @@ class BackgroundMode(StrEnum):
     """Load and check it, hand it to the function, subtract nothing."""
 
 
-class PipelineBackground(Background):
+class PipelineBackground(BackgroundChoice):
     """Which background to use, and how."""
 
     mode: BackgroundMode = BackgroundMode.SUBTRACT

@@ -27,6 +27,8 @@ class ObjectView(Spec):
     """Where clients find the stream."""
     mode: str | None = None
     """``Pub`` or ``Push``."""
+    stored: str | None = None
+    """Of a Background: the id under which it is stored, or shall be."""
     unit: str | None = None
     """Of the axes: ``µm`` where the camera is calibrated, ``px`` where it is not. None where nobody knows."""
     http_address: str | None = None
@@ -65,3 +67,6 @@ class RunState(Spec):
     problems: list[str] = Field(default=[])
     """What is wrong with the manifests, where the newest edit could not be taken over."""
     objects: list[ObjectView] = Field(default=[])
+    """Cameras and pipelines."""
+    backgrounds: list[ObjectView] = Field(default=[])
+    """Backgrounds. They have no stream."""

@@ -7,7 +7,7 @@ from camstream.errors import ImmutableField, SpecError
 from camstream.resolve import Addresses, Place, resolve
 from camstream.spec.base import Change, changes
 from camstream.spec.key import Key
-from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.objects import AnyObject, Camera, Pipeline
 from camstream.spec.worker import Objects, StoredBackground, WorkerConfig
 from camstream_cli.local.ports import HTTP_HOST, Endpoint
 
@@ -60,7 +60,7 @@ def stream_address(thing: Camera | Pipeline, endpoint: Endpoint | SpecError | No
     return endpoint.public if isinstance(endpoint, Endpoint) else None
 
 
-def refusal(old: Camera | Pipeline, new: Camera | Pipeline) -> ImmutableField | None:
+def refusal(old: AnyObject, new: AnyObject) -> ImmutableField | None:
     """Why an object cannot become another one."""
     assert type(old) is type(new)  # noqa: S101 - a key holds the kind
     fixed = [f"spec.{change.path}" for change in changes(old.spec, new.spec) if change.change is Change.IMMUTABLE]

@@ -8,8 +8,10 @@ HTTP on a socket in the folder of the run, which only this user can reach:
                                               is still that one, with `If-None-Match: *` only if there is none; 412 otherwise
     GET    /objects/{kind}/{namespace}/{name} the object as it is wanted, without its status
     DELETE /objects/{kind}/{namespace}/{name}
+    PUT    /status/{namespace}/{name}         body: {"uid", "status"} of a Background
     GET    /logs/{kind}/{namespace}/{name}    the last lines of its worker
-    GET    /watch                             JSON, one per line: {"object", "http"}, {"deleted"} or {"synced": true}
+    GET    /watch                             cameras and pipelines. JSON, one per line: {"object", "http"}, {"deleted"} or {"synced": true}
+    GET    /watch/backgrounds                 the same of Backgrounds, without "http"
 """
 
 import asyncio
@@ -18,6 +20,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +31,9 @@ from camstream.errors import ImmutableField, SpecError
 from camstream.spec.base import problems
 from camstream.spec.control import SOCKET_FILE
 from camstream.spec.key import Key
-from camstream.spec.objects import Background, Camera, Pipeline, etag, parse_object
+from camstream.spec.objects import AnyObject, Background, etag, parse_object
+from camstream.spec.status import BackgroundStatus
+from camstream_cli.local.backgrounds import BackgroundObjects
 from camstream_cli.local.desired import Desired
 from camstream_cli.local.logs import last_lines
 from camstream_cli.local.supervisor import Supervisor
@@ -44,9 +49,12 @@ SHUTDOWN_S: Final = 0.2
 class Control:
     """Serves the objects of one run."""
 
-    def __init__(self, folder: Path, desired: Desired, supervisor: Supervisor, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, folder: Path, desired: Desired, supervisor: Supervisor, backgrounds: BackgroundObjects, changed: Callable[[], None]
+    ) -> None:
         """:param changed: called when something else is wanted"""
         self._folder, self._desired, self._supervisor, self._changed = folder, desired, supervisor, changed
+        self._backgrounds = backgrounds
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop."""
@@ -57,7 +65,9 @@ class Control:
                 web.get("/objects/{kind}/{namespace}/{name}", self._read),
                 web.delete("/objects/{kind}/{namespace}/{name}", self._delete),
                 web.get("/logs/{kind}/{namespace}/{name}", self._logs),
-                web.get("/watch", self._watch),
+                web.put("/status/{namespace}/{name}", self._status),
+                web.get("/watch", partial(self._watch, self._supervisor.told)),
+                web.get("/watch/backgrounds", partial(self._watch, self._backgrounds.told)),
             ]
         )
         # By its folder, which is open: the name of a socket has at most 107 characters.
@@ -78,12 +88,6 @@ class Control:
             return _refused(422, "InvalidSpec", "; ".join(problems(error)))
         except ValueError as error:
             return _refused(400, "NoJson", str(error))
-        if isinstance(thing, Background):
-            return _refused(
-                422,
-                "Unsupported",
-                "Background objects are for clusters; here, collect one by POST /api/v1/pipeline/camera/<name>/background",
-            )
         if why := _unmet(request, Key.of(thing), self._desired.get(Key.of(thing))):
             return _refused(412, "PreconditionFailed", why)
         try:
@@ -113,19 +117,26 @@ class Control:
         file = self._supervisor.log_file(_key(request))
         return web.json_response({"lines": last_lines(file, LOG_LINES) if file else []})
 
-    async def _watch(self, request: web.Request) -> web.StreamResponse:
+    async def _status(self, request: web.Request) -> web.Response:
+        told, found = await request.json(), request.match_info
+        key = Key(Background.__name__, found["namespace"], found["name"])
+        if not self._backgrounds.tell(key, told["uid"], BackgroundStatus.model_validate(told["status"])):
+            return _refused(404, "NotFound", f"there is no {key} any more")
+        return web.json_response({})
+
+    async def _watch(self, look: Callable[[], dict[Key, str]], request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):  # the gateway is gone
-            await self._tell(response)
+            await self._tell(response, look)
         return response
 
-    async def _tell(self, response: web.StreamResponse) -> None:
+    async def _tell(self, response: web.StreamResponse, look: Callable[[], dict[Key, str]]) -> None:
         told: dict[Key, str] = {}
         first = True
         while True:
             began = time.thread_time()
-            now = self._supervisor.told()
+            now = look()
             lines = [line for key, line in now.items() if told.get(key) != line]
             lines += [json.dumps({"deleted": list(key)}) for key in told.keys() - now.keys()]
             lines += [json.dumps({"synced": True})] if first else []
@@ -140,7 +151,7 @@ def _key(request: web.Request) -> Key:
     return Key(found["kind"], found["namespace"], found["name"])
 
 
-def _unmet(request: web.Request, key: Key, found: Camera | Pipeline | None) -> str:
+def _unmet(request: web.Request, key: Key, found: AnyObject | None) -> str:
     """Which condition of a request an object does not meet, in words; nothing where it meets them."""
     if request.headers.get(hdrs.IF_NONE_MATCH) == "*" and found is not None:
         return f"{key} is there already; replace it, or choose another name"

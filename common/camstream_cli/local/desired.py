@@ -1,6 +1,7 @@
 """What shall run on this machine: what the manifests say, and what was changed since through the gateway."""
 
 import json
+import uuid
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from camstream.errors import CamstreamError, SpecError
 from camstream.idling import stamp
 from camstream.spec.base import Spec
 from camstream.spec.key import Key
-from camstream.spec.objects import Background, Camera, Pipeline, parse_object
+from camstream.spec.objects import AnyObject, Background, Camera, Pipeline, parse_object
 from camstream_cli.local.build import refusal
 from camstream_cli.local.files import remove_file, replace_file
 
@@ -27,17 +28,21 @@ class Desired:
         :raises CamstreamError: if the folder holds what is no object of ours
         """
         self._folder = folder
-        self._files: dict[Key, Camera | Pipeline] = {}
-        self._asked: dict[Key, Camera | Pipeline | None] = dict(_kept(folder)) if folder else {}
-        self._created: dict[Key, str] = {}
+        self._files: dict[Key, AnyObject] = {}
+        self._asked: dict[Key, AnyObject | None] = dict(_kept(folder)) if folder else {}
+        self._created: dict[Key, dict[str, str]] = {}
         self._generations: dict[Key, tuple[Spec, int]] = {}
 
     @property
     def objects(self) -> list[Camera | Pipeline]:
-        found = {**self._files, **self._asked}
-        return [self._stamped(key, thing) for key, thing in found.items() if thing is not None]
+        """Cameras and pipelines."""
+        return [thing for thing in self._all() if not isinstance(thing, Background)]
 
-    def use_files(self, objects: Collection[Camera | Pipeline]) -> None:
+    @property
+    def backgrounds(self) -> list[Background]:
+        return [thing for thing in self._all() if isinstance(thing, Background)]
+
+    def use_files(self, objects: Collection[AnyObject]) -> None:
         """Take over what the manifests say now. Where one has changed, it wins over what clients asked for before."""
         fresh = {Key.of(thing): thing for thing in objects}
         for key in self._files.keys() | fresh.keys():
@@ -46,7 +51,7 @@ class Desired:
         self._files = fresh
         self._forget()
 
-    def apply(self, thing: Camera | Pipeline) -> Camera | Pipeline:
+    def apply(self, thing: AnyObject) -> AnyObject:
         """Make or replace one object.
 
         :raises ImmutableField: if it is there, and fields of it that cannot change would
@@ -57,7 +62,7 @@ class Desired:
         refused = refusal(old, thing) if old else None
         if refused:
             raise refused
-        if self._folder and not thing.spec.lifecycle.delete_when_idle:
+        if self._folder and not _is_private(thing):
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 replace_file(self._folder / f"{key.folder}{SUFFIX}", json.dumps(_manifest(thing), indent=1))
@@ -79,17 +84,24 @@ class Desired:
         self._forget()
         return True
 
-    def get(self, key: Key) -> Camera | Pipeline | None:
+    def get(self, key: Key) -> AnyObject | None:
         return self._asked[key] if key in self._asked else self._files.get(key)
 
-    def _stamped(self, key: Key, thing: Camera | Pipeline) -> Camera | Pipeline:
+    def _all(self) -> list[AnyObject]:
+        found = {**self._files, **self._asked}
+        return [self._stamped(key, thing) for key, thing in found.items() if thing is not None]
+
+    def _stamped(self, key: Key, thing: AnyObject) -> AnyObject:
         """With the time of its creation and the number of its spec, as Kubernetes would add them."""
-        created = self._created.setdefault(key, stamp(datetime.now(UTC)))
-        told = {"creationTimestamp": created, "generation": self._generation(key, thing)}
+        if key not in self._created:
+            # Only of a Background somebody has to know whether it was made anew; in those that are edited it would be a part of the ETag.
+            uid = {"uid": str(uuid.uuid4())} if isinstance(thing, Background) else {}
+            self._created[key] = {"creationTimestamp": stamp(datetime.now(UTC)), **uid}
+        told = {**self._created[key], "generation": self._generation(key, thing)}
         metadata = thing.metadata.model_validate(thing.metadata.model_dump() | told)
         return thing.model_copy(update={"metadata": metadata})
 
-    def _generation(self, key: Key, thing: Camera | Pipeline) -> int:
+    def _generation(self, key: Key, thing: AnyObject) -> int:
         """Counts the specs that an object has had: what is told about an older one is told apart."""
         spec, number = self._generations.get(key, (None, 0))
         if spec is not thing.spec and spec != thing.spec:
@@ -104,19 +116,22 @@ class Desired:
             self._generations.pop(key, None)
 
 
-def _manifest(thing: Camera | Pipeline) -> dict[str, object]:
+def _is_private(thing: AnyObject) -> bool:
+    return not isinstance(thing, Background) and thing.spec.lifecycle.delete_when_idle
+
+
+def _manifest(thing: AnyObject) -> dict[str, object]:
     metadata = thing.metadata
     told = {"name": metadata.name, "namespace": metadata.namespace, "labels": metadata.labels, "annotations": metadata.annotations}
     return {"apiVersion": thing.api_version, "kind": thing.kind, "metadata": told, "spec": thing.spec.to_dict()}
 
 
-def _kept(folder: Path) -> dict[Key, Camera | Pipeline]:
-    found: dict[Key, Camera | Pipeline] = {}
+def _kept(folder: Path) -> dict[Key, AnyObject]:
+    found: dict[Key, AnyObject] = {}
     for file in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []:
         try:
             thing = parse_object(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, ValidationError) as error:
             raise CamstreamError(f"{file} is no object that was kept by `camstream run`: {error}; correct it or move it away") from error
-        if not isinstance(thing, Background):
-            found[Key.of(thing)] = thing
+        found[Key.of(thing)] = thing
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
-from camstream.spec import Background, Camera, Pipeline
+from camstream.spec.objects import AnyObject
 from camstream_cli.manifests import Manifests, Placed, load
 from camstream_cli.manifests.documents import SUFFIXES
 
@@ -28,8 +28,8 @@ class Followed:
         self._read(paths)
 
     @property
-    def objects(self) -> list[Camera | Pipeline]:
-        return [placed.object for placed in self._placed if isinstance(placed.object, Camera | Pipeline)]
+    def objects(self) -> list[AnyObject]:
+        return [placed.object for placed in self._placed]
 
     def look(self) -> None:
         """Read everything again. A path that is gone says nothing any more."""
@@ -41,11 +41,6 @@ class Followed:
         self.config_maps |= found.config_maps
         self.problems = [str(problem) for problem in found.problems]
         self.notes = [str(note) for note in found.notes]
-        self.notes += [
-            f"{placed.file}:{placed.line}: Background {placed.object.name!r} is left out: backgrounds are collected on a cluster only"
-            for placed in self._placed
-            if isinstance(placed.object, Background)
-        ]
 
     async def follow(self, edited: Callable[[], None], stop: asyncio.Event) -> None:
         """Look whenever one of the files, or a manifest in one of the folders, is edited; then call ``edited``."""

@@ -1,1 +1,1 @@
-"""The gateway's own API: cameras and pipelines as the manifests have them, by HTTP."""
+"""The gateway's own API: cameras, pipelines and backgrounds as the manifests have them, by HTTP."""

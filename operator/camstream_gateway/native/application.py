@@ -1,19 +1,22 @@
-"""The API: its paths, and what they do. Everything is asked of the mirror and of what is behind cam_server's interface."""
+"""The API: its paths, and what they do. Everything is asked of the mirror, the collector and of what is behind cam_server's interface."""
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Final
 
 from aiohttp import hdrs, web
 
+from camstream.errors import BackgroundError
 from camstream.names import MERGE_PATCH
 from camstream.spec.base import Spec
 from camstream.spec.key import Key
-from camstream.spec.objects import Background, Camera
+from camstream.spec.objects import AnyObject, Background, Camera
 from camstream_gateway.cam_server.service import Service, check_may_run
+from camstream_gateway.collector import Collector
 from camstream_gateway.mirror import READY_S
-from camstream_gateway.native.forms import BackgroundList, Collected, Collection
+from camstream_gateway.native.forms import BackgroundIds, Collected, Collection
 from camstream_gateway.native.openapi import Operation, document, operations
 from camstream_gateway.native.replies import MANAGED_FIELDS, ReadOnlyServer, document_of, json_reply, object_reply
 from camstream_gateway.native.requests import (
@@ -28,8 +31,8 @@ from camstream_gateway.native.requests import (
     unless_changed,
 )
 from camstream_gateway.rights import to_list
-from camstream_gateway.security import Right, permit
-from camstream_gateway.store import NotFound, Streaming, Unavailable
+from camstream_gateway.security import SHA256, Right, asks_for_file, permit
+from camstream_gateway.store import NotFound, Unavailable
 
 READING: Final = "GET, HEAD"
 """What a server that only reads allows."""
@@ -42,11 +45,11 @@ Answer = Callable[[web.Request, Kind], Awaitable[web.Response]]
 
 
 class Native:
-    """Cameras and pipelines, to read and to change."""
+    """Cameras and pipelines, to read and to change; Backgrounds, to make and to read."""
 
-    def __init__(self, service: Service, read_only: bool = False) -> None:
+    def __init__(self, service: Service, collector: Collector, read_only: bool = False) -> None:
         """:param read_only: nobody may change anything here"""
-        self._service, self._mirror, self._read_only = service, service.mirror, read_only
+        self._service, self._mirror, self._collector, self._read_only = service, service.mirror, collector, read_only
 
     def routes(self) -> list[web.RouteDef]:
         answers: dict[str, Answer] = {
@@ -77,8 +80,11 @@ class Native:
     async def _answer(self, operation: Operation, answer: Answer, request: web.Request) -> web.Response:
         if operation.changes and self._read_only:
             raise ReadOnlyServer(f"{request.method} {request.path}: this server was started to be read only; ask one that is not")
+        if asks_for_file(request):
+            return await self._file(request)
         try:
             await self._mirror.ready(READY_S)
+            await self._collector.ready(READY_S)
         except TimeoutError as error:
             raise Unavailable("the objects are not known yet: who keeps them has not answered; ask again") from error
         assert operation.kind is not None  # noqa: S101 - the document is answered without
@@ -99,16 +105,20 @@ class Native:
 
     # ------------------------------------------------------------------ objects
 
-    def _found(self, key: Key) -> Streaming:
+    def _all(self) -> list[AnyObject]:
+        return [*(held.thing for held in self._mirror.all()), *self._collector.all()]
+
+    def _found(self, key: Key) -> AnyObject:
         """:raises NotFound: if it is not there"""
         held = self._mirror.get(key)
-        if held is None:
+        found = held.thing if held else self._collector.get(key)
+        if found is None:
             raise NotFound(f"there is no {key}")
-        return held.thing
+        return found
 
     async def _list(self, request: web.Request, kind: Kind) -> web.Response:
         namespace = request.query.get("namespace")
-        found = {held.key: held.thing for held in self._mirror.all() if isinstance(held.thing, kind)}
+        found = {Key.of(thing): thing for thing in self._all() if isinstance(thing, kind)}
         items = [document_of(found[key]) for key in sorted(found) if namespace in (None, key.namespace)]
         return json_reply({"items": items})
 
@@ -121,7 +131,7 @@ class Native:
     async def _create(self, request: web.Request, kind: Kind) -> web.Response:
         wanted = new_object(kind, await content(request, JSON), self._mirror.store.home)
         await permit(request, Right("create", kind.plural, wanted.metadata.namespace))
-        thing = await self._mirror.create(wanted)
+        thing = await (self._collector.create(wanted) if isinstance(wanted, Background) else self._mirror.create(wanted))
         found = object_reply(thing, 201)
         found.headers[hdrs.LOCATION] = f"/api/v1/{kind.plural}/{thing.metadata.namespace}/{thing.name}"
         return found
@@ -138,7 +148,7 @@ class Native:
 
     async def _delete(self, request: web.Request, kind: Kind) -> web.Response:
         key = key_of(request, kind)
-        if not await self._mirror.delete(key):
+        if not await (self._collector if kind is Background else self._mirror).delete(key):
             raise NotFound(f"there is no {key}")
         return web.Response(status=204)
 
@@ -150,6 +160,17 @@ class Native:
 
     # ------------------------------------------------------------------ backgrounds
 
+    async def _file(self, request: web.Request) -> web.Response:
+        """The file of a background, by its id."""
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        try:
+            content, found = await asyncio.to_thread(self._service.library.of(namespace).checked, name)
+        except BackgroundError as error:
+            raise web.HTTPNotFound(text=f"{error}\n") from error
+        if not hmac.compare_digest(found.encode(), request.query[SHA256].encode(errors="replace")):
+            raise web.HTTPNotFound(text=f"background {name!r} has another sha256 than the one that is asked for\n")
+        return web.Response(body=content, content_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
     def _camera(self, request: web.Request) -> Camera:
         found = self._found(key_of(request, Camera))
         assert isinstance(found, Camera)  # noqa: S101 - its key says so
@@ -158,7 +179,7 @@ class Native:
     async def _backgrounds(self, request: web.Request, _: Kind) -> web.Response:
         camera = self._camera(request)
         return _reply(
-            BackgroundList(items=await asyncio.to_thread(self._service.library.of(camera.metadata.namespace).of, camera.external_name))
+            BackgroundIds(items=await asyncio.to_thread(self._service.library.of(camera.metadata.namespace).of, camera.external_name))
         )
 
     async def _collect(self, request: web.Request, _: Kind) -> web.Response:

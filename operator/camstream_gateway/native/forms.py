@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from camstream.spec.base import Spec
-from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.objects import Background, Camera, Pipeline
 from camstream_gateway.cam_server.service import COLLECT_S, FRAMES, MOST_COLLECT_S, MOST_FRAMES
 
 
@@ -19,6 +19,12 @@ class PipelineList(Spec):
     """Pipelines in the order of their namespaces and names."""
 
     items: list[Pipeline]
+
+
+class BackgroundList(Spec):
+    """Backgrounds in the order of their namespaces and names."""
+
+    items: list[Background]
 
 
 class Collection(Spec):
@@ -37,7 +43,7 @@ class Collected(Spec):
     """Its id, as ``spec.processing.background.name`` of a pipeline wants it."""
 
 
-class BackgroundList(Spec):
+class BackgroundIds(Spec):
     """Ids of the backgrounds of a camera."""
 
     items: list[str]

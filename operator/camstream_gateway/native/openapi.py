@@ -10,14 +10,14 @@ from pydantic.json_schema import models_json_schema
 
 from camstream import __version__
 from camstream.names import MERGE_PATCH
-from camstream.spec.objects import Camera, Pipeline
+from camstream.spec.objects import Background, Camera, Pipeline
 from camstream.spec.schema import plain
-from camstream_gateway.native.forms import BackgroundList, CameraList, Collected, Collection, ErrorReply, PipelineList
+from camstream_gateway.native.forms import BackgroundIds, BackgroundList, CameraList, Collected, Collection, ErrorReply, PipelineList
 from camstream_gateway.native.replies import DOCUMENT, MANAGED_FIELDS
 from camstream_gateway.native.requests import JSON, Kind
+from camstream_gateway.security import SHA256
 
-LISTS: Final[dict[Kind, type[BaseModel]]] = {Camera: CameraList, Pipeline: PipelineList}
-KINDS: Final[tuple[Kind, ...]] = (Camera, Pipeline)
+LISTS: Final[dict[Kind, type[BaseModel]]] = {Camera: CameraList, Pipeline: PipelineList, Background: BackgroundList}
 
 ALWAYS: Final = (401, 403, 503)
 """What any request may be answered with."""
@@ -76,8 +76,8 @@ def operations() -> tuple[Operation, ...]:
     """Everything that is offered."""
     return (
         Operation("describe", "GET", DOCUMENT, "This document."),
-        *(operation for kind in KINDS for operation in _of_objects(kind)),
-        *_of_backgrounds(),
+        *(operation for kind in LISTS for operation in _of_objects(kind)),
+        *_of_backgrounds_of_cameras(),
     )
 
 
@@ -89,6 +89,10 @@ def _of_objects(kind: Kind) -> Iterator[Operation]:
     yield Operation(
         "read", "GET", one, f"One {word}, with its status; its version is in the header ETag.", kind, answer=kind, errors=(404,)
     )
+    if kind is Background:
+        text = "Delete a background: what asks for it, or its record. A file that is stored stays."
+        yield Operation("delete", "DELETE", one, text, kind, status=204, errors=(404,))
+        return
     text = f"Replace the spec of a {word} and, where they are given, its labels and annotations."
     yield Operation("replace", "PUT", one, text, kind, body=kind, answer=kind, errors=EDIT, conditional=True)
     text = f"Change a part of a {word}'s spec, labels or annotations, by a merge patch (RFC 7386)."
@@ -98,9 +102,9 @@ def _of_objects(kind: Kind) -> Iterator[Operation]:
     yield Operation("wake", "POST", f"{one}/wake", text, kind, BaseModel, status=202, answer=kind, errors=(400, 404, 409, 415))
 
 
-def _of_backgrounds() -> Iterator[Operation]:
+def _of_backgrounds_of_cameras() -> Iterator[Operation]:
     path = "/api/v1/cameras/{namespace}/{name}/backgrounds"
-    yield Operation("listBackgroundsOf", "GET", path, "Ids of the backgrounds of a camera.", Camera, answer=BackgroundList, errors=(404,))
+    yield Operation("listBackgroundsOf", "GET", path, "Ids of the backgrounds of a camera.", Camera, answer=BackgroundIds, errors=(404,))
     text = "Keep the mean of a camera's next images as a background. Answers when that is done."
     errors = (400, 404, 409, 415, 422, 504)
     yield Operation("collectBackgroundOf", "POST", path, text, Camera, Collection, status=201, answer=Collected, errors=errors)
@@ -117,7 +121,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "camstream gateway",
             "version": __version__,
-            "description": "Cameras and pipelines as the manifests have them. Every error is told as code and message.",
+            "description": "Cameras, pipelines and backgrounds as the manifests have them. Every error is told as code and message.",
             "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
         },
         "paths": paths,
@@ -168,6 +172,9 @@ def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
     if operation.name == "read":
         text = "With metadata.managedFields: who wrote which field, where the objects are those of a cluster."
         yield {"name": MANAGED_FIELDS, "in": "query", "description": text, "schema": {"type": "boolean", "default": False}}
+    if operation.name == "read" and operation.kind is Background:
+        text = "SHA-256 of a file that is stored: the answer is that file, in the format of numpy, and the name in the path is its id."
+        yield {"name": SHA256, "in": "query", "description": text, "schema": {"type": "string"}}
     if operation.conditional:
         text = "ETag of the object as it was read: it is edited only if nobody changed it meanwhile."
         yield {"name": "If-Match", "in": "header", "description": text, "schema": {"type": "string"}}
@@ -178,7 +185,7 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    models = (Camera, Pipeline, CameraList, PipelineList, Collection, Collected, BackgroundList, ErrorReply)
+    models: tuple[type[BaseModel], ...] = (*LISTS, *LISTS.values(), Collection, Collected, BackgroundIds, ErrorReply)
     _, found = models_json_schema([(model, "validation") for model in models], ref_template="#/components/schemas/{model}")
     schemas: dict[str, Any] = _plain(found["$defs"])
     return schemas

@@ -8,13 +8,13 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from camstream.errors import CamstreamError, SpecError
-from camstream.spec.objects import etag
+from camstream.spec.objects import AnyObject, etag
 from camstream_gateway.cam_server.replies import BadRequest, as_json, headers_of, words_of
 from camstream_gateway.cam_server.service import NotNow
 from camstream_gateway.frames import NoFrames
 from camstream_gateway.native.forms import ErrorDetail, ErrorReply
 from camstream_gateway.native.requests import ReadOnly
-from camstream_gateway.store import AlreadyThere, Changed, Forbidden, NotFound, Refused, Streaming
+from camstream_gateway.store import AlreadyThere, Changed, Forbidden, NotFound, Refused
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ ERRORS: Final[tuple[tuple[type[CamstreamError], int, str], ...]] = (
 """Status and code of each error; the first that fits counts."""
 
 
-def document_of(thing: Streaming, managed_fields: bool = False) -> dict[str, Any]:
+def document_of(thing: AnyObject, managed_fields: bool = False) -> dict[str, Any]:
     """An object as a manifest has it: what was set or differs from its default.
 
     :param managed_fields: also who wrote which field, where the store keeps that
@@ -58,7 +58,7 @@ def document_of(thing: Streaming, managed_fields: bool = False) -> dict[str, Any
     return {"apiVersion": thing.api_version, "kind": thing.kind, "metadata": metadata, "spec": thing.spec.to_dict(), "status": status}
 
 
-def object_reply(thing: Streaming, status: int = 200, managed_fields: bool = False) -> web.Response:
+def object_reply(thing: AnyObject, status: int = 200, managed_fields: bool = False) -> web.Response:
     """An object with its version."""
     found = json_reply(document_of(thing, managed_fields), status)
     found.headers[hdrs.ETAG] = f'"{etag(thing)}"'

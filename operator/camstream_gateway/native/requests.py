@@ -11,7 +11,7 @@ from camstream.errors import CamstreamError, SpecError
 from camstream.spec.base import problems
 from camstream.spec.fields import Namespace, ObjectName
 from camstream.spec.key import Key
-from camstream.spec.objects import Camera, Pipeline, etag
+from camstream.spec.objects import AnyObject, Background, Camera, Pipeline, etag
 from camstream_gateway.cam_server.replies import json_object
 from camstream_gateway.cam_server.translation import is_marked_read_only
 from camstream_gateway.store import Changed, NotFound, Streaming
@@ -22,7 +22,7 @@ METADATA: Final[tuple[str, ...]] = ("labels", "annotations")
 """What may be edited of an object's metadata."""
 
 Body = dict[str, Any]
-Kind = type[Camera] | type[Pipeline]
+Kind = type[Camera] | type[Pipeline] | type[Background]
 Edit = Callable[[Streaming], Streaming]
 M = TypeVar("M", bound=BaseModel)
 
@@ -70,7 +70,7 @@ def parsed(model: type[M], document: Body, who: str) -> M:
         raise SpecError(f"{who}: {'; '.join(problems(error))}") from error
 
 
-def new_object(kind: Kind, document: Body, home: str) -> Streaming:
+def new_object(kind: Kind, document: Body, home: str) -> AnyObject:
     """The object of a manifest. Its status, and what the store writes of its metadata, does not count.
 
     :param home: namespace of one that names none

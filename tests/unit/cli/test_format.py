@@ -44,6 +44,25 @@ def test_row_of_usual_names_stays_on_one_line_of_100_columns() -> None:
     assert len(text_of(objects_table([view]))) == 2
 
 
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_can_be_shown(phase: Phase) -> None:
+    view = make_view(phase=phase, message="so it is")
+    assert phase.value in text_of(objects_table([view]))[1]
+    assert f"{phase.value}: so it is" in " ".join(text_of(object_details(view)))
+
+
+def test_background_has_its_id_and_nothing_of_a_stream() -> None:
+    image = ImageStatus(width=64, height=48, pixel_type="uint16")
+    view = ObjectView(
+        kind="Background", name="dark", namespace="default", external_name="dark", phase=Phase.COMPLETED, stored="ID", image=image
+    )
+    assert text_of(objects_table([view]))[1].split() == ["dark", "Background", "Completed", "-", "64x48", "uint16", "-", "-", "ID"]
+    assert object_line(view) == "background/dark Completed ID"
+    rows = [line.split(maxsplit=1) for line in text_of(object_details(view))[:5]]
+    assert rows[:4] == [["Background", "dark"], ["state", "Completed"], ["stored", "ID"], ["images", "64x48 uint16"]]
+    assert rows[4] == []
+
+
 def test_long_name_is_folded_and_never_cut() -> None:
     name = "a-long-name-of-forty-characters-in-total"
     first, *more = text_of(objects_table([make_view(name=name)]))[1:]

@@ -1,9 +1,19 @@
+"""Backgrounds of a run: files that are found, and objects with what the gateway tells of them."""
+
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
+from objects import make_background
 
-from camstream_cli.local.backgrounds import BackgroundFolder
+from camstream.spec.key import Key
+from camstream.spec.status import BackgroundStatus, Phase
+from camstream_cli.local.backgrounds import RECORDS, BackgroundFolder, BackgroundObjects
+
+KEY = Key.of(make_background())
+ID = "gun_20260821_120000_000005"
+STORED = BackgroundStatus(phase=Phase.COMPLETED, name=ID)
 
 
 @pytest.fixture
@@ -71,3 +81,94 @@ def test_replaced_file_has_a_new_digest(folder: Path) -> None:
 
 def test_without_a_name_and_a_camera_there_is_nothing_to_find(folder: Path) -> None:
     assert BackgroundFolder(folder).find(None, None) is None
+
+
+# ---------------------------------------------------------------------------- objects
+
+
+def names(objects: BackgroundObjects) -> dict[str, str | None]:
+    return {view.name: view.stored for view in objects.views()}
+
+
+def collected(folder: Path) -> BackgroundObjects:
+    """A run in which ``dark`` was collected."""
+    objects = BackgroundObjects(BackgroundFolder(folder))
+    objects.apply([make_background()])
+    (folder / f"{ID}.npy").write_bytes(b"pixels")
+    assert objects.tell(KEY, None, STORED)
+    return objects
+
+
+def test_what_is_told_of_an_object_stays_with_it(folder: Path) -> None:
+    objects = collected(folder)
+    objects.apply([make_background(), make_background("other")])
+    assert names(objects) == {"dark": ID, "other": None}
+    assert json.loads(objects.told()[KEY])["object"]["status"]["phase"] == "Completed"
+
+
+def test_what_is_told_of_one_that_was_made_anew_meanwhile_does_not_count(folder: Path) -> None:
+    objects = BackgroundObjects(BackgroundFolder(folder))
+    assert not objects.tell(KEY, "1", STORED)
+    objects.apply([make_background(uid="2")])
+    assert not objects.tell(KEY, "1", STORED)
+    assert objects.tell(KEY, "2", STORED)
+
+
+def test_object_that_is_edited_stays_as_it_was_and_says_so(folder: Path) -> None:
+    objects = collected(folder)
+    objects.apply([make_background(frames=99)])
+    [view] = objects.views()
+    assert view.stored == ID
+    assert "background/dark: spec.frames cannot change" in view.message
+    objects.apply([make_background()])
+    assert objects.views()[0].message == ""
+
+
+def test_next_run_has_the_id_and_leaves_the_rest_to_the_gateway(folder: Path) -> None:
+    collected(folder)
+    objects = BackgroundObjects(BackgroundFolder(folder))
+    objects.apply([make_background()])
+    [view] = objects.views()
+    assert (view.stored, view.phase) == (ID, Phase.PENDING)
+
+
+def test_record_counts_for_the_same_request_only_and_while_its_file_is_there(folder: Path) -> None:
+    collected(folder)
+    for thing in (make_background(frames=99), make_background("other")):
+        objects = BackgroundObjects(BackgroundFolder(folder))
+        objects.apply([thing])
+        assert names(objects) == {thing.name: None}
+    (folder / f"{ID}.npy").unlink()
+    objects = BackgroundObjects(BackgroundFolder(folder))
+    objects.apply([make_background()])
+    assert names(objects) == {"dark": None}
+
+
+@pytest.mark.parametrize("ends", ["deleted", "failed"])
+def test_record_of_one_that_is_deleted_or_fails_is_forgotten(folder: Path, ends: str) -> None:
+    objects = collected(folder)
+    if ends == "deleted":
+        objects.apply([])
+    else:
+        objects.tell(KEY, None, BackgroundStatus(phase=Phase.FAILED))
+    objects = BackgroundObjects(BackgroundFolder(folder))
+    objects.apply([make_background()])
+    assert names(objects) == {"dark": None}
+    assert (folder / f"{ID}.npy").exists()
+
+
+def test_record_that_is_damaged_is_none(folder: Path) -> None:
+    collected(folder)
+    for file in (folder / RECORDS).iterdir():
+        file.write_text("{")
+    objects = BackgroundObjects(BackgroundFolder(folder))
+    objects.apply([make_background()])
+    assert names(objects) == {"dark": None}
+
+
+def test_record_that_cannot_be_written_is_told_and_the_background_is_there(folder: Path) -> None:
+    (folder / RECORDS).write_text("no folder")
+    [view] = collected(folder).views()
+    assert (view.stored, view.phase) == (ID, Phase.COMPLETED)
+    assert "cannot write" in view.message
+    assert "the next `camstream run` will collect another one" in view.message

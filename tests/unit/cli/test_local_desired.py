@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from objects import make_camera, make_pipeline
+from objects import make_background, make_camera, make_pipeline
 
 from camstream.errors import CamstreamError, ImmutableField
 from camstream.spec.key import Key
@@ -100,3 +100,16 @@ def test_specs_of_an_object_are_counted() -> None:
     desired.delete(Key.of(camera()))
     desired.apply(camera())
     assert generation() == 1
+
+
+def test_background_cannot_change_and_is_another_one_when_it_is_made_anew(tmp_path: Path) -> None:
+    desired = Desired(tmp_path)
+    desired.use_files([camera("cam", "file")])
+    made = desired.apply(make_background())
+    with pytest.raises(ImmutableField, match="frames"):
+        desired.apply(make_background(frames=99))
+    assert [thing.metadata.uid for thing in desired.backgrounds] == [made.metadata.uid]
+    assert list(groups(desired)) == ["cam"]
+    assert [thing.name for thing in Desired(tmp_path).backgrounds] == ["dark"]
+    assert desired.delete(Key.of(made))
+    assert desired.apply(make_background()).metadata.uid != made.metadata.uid

@@ -129,8 +129,9 @@ def test_what_a_killed_process_left_half_written_goes_and_what_another_one_write
 
 def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(BackgroundError, match="cannot be written"):
-        Backgrounds(tmp_path / "file" / "below").save("one", PIXELS)
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(BackgroundError, match="cannot be written"):
+            Backgrounds(folder).save("one", PIXELS)
 
 
 def test_damaged_file_is_told(backgrounds: Backgrounds, folder: Path) -> None:

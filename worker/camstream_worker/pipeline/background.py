@@ -4,13 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from camstream.errors import BackgroundError
-from camstream.spec.geometry import Background
+from camstream.spec.geometry import BackgroundChoice
 from camstream_worker.image.background import as_background
 
 Pixels = npt.NDArray[np.uint16]
 
 
-def usable(array: npt.NDArray[np.generic] | None, spec: Background, shape: tuple[int, ...], sender: str) -> Pixels:
+def usable(array: npt.NDArray[np.generic] | None, spec: BackgroundChoice, shape: tuple[int, ...], sender: str) -> Pixels:
     """The background, ready to be subtracted from images of this shape.
 
     :param sender: whose images, for the message

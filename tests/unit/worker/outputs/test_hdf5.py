@@ -2,7 +2,6 @@
 
 import logging
 import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from small_disks import small_disk
 
 from camstream.errors import FrameError, ShapeMismatch, SpecError
 from camstream.frame import Timestamp
@@ -286,20 +286,11 @@ def test_a_symbolic_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path)
 # ---------------------------------------------------------------------- a full disk
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(name="small_disk")
+def small_disk_fixture(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 2 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        missing = f"no small file system: a full disk is NOT tried; {mounted.stderr.strip()}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    yield folder
-    # Lazily: a file that a failed test left open must not keep it.
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(tmp_path / "small") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("size", [5, 100])
