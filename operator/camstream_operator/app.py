@@ -135,7 +135,9 @@ class Leader:
         self._canary = Canary(self._api, namespace if watched else settings.namespaces[0])
         self._reports = Reports(self._queue.add)
         self._audit = Audit(self._store, self._api, settings.namespaces, self._concern, metrics)
-        self._reconciler = Reconciler(self._store, self._api, settings, self._reports, self._recorder, metrics, lambda: datetime.now(UTC))
+        self._reconciler = Reconciler(
+            self._store, self._api, settings, self._reports, self._recorder, metrics, lambda: datetime.now(UTC), self._concern
+        )
         self._not_filled: str | None = "the first look at the cluster is not done"
         metrics.watch(self._queue, self._recorder, self._canary)
         metrics.watch_objects(self._store.states)

@@ -72,9 +72,11 @@ class Reconciler:
         recorder: Recorder,
         metrics: Metrics,
         now: Callable[[], datetime],
+        concern: Callable[[set[Key]], None],
     ) -> None:
+        """:param concern: called with those who have to be looked at after what an answer of the API server has told"""
         self._store, self._api, self._settings, self._reports = store, api, settings, reports
-        self._recorder, self._metrics, self._now = recorder, metrics, now
+        self._recorder, self._metrics, self._now, self._concern = recorder, metrics, now, concern
 
     async def reconcile(self, key: Key) -> float | None:
         """
@@ -185,21 +187,22 @@ class Reconciler:
         else:
             there = self._store.background(key.namespace, wanted.name, camera_name(thing, self._store.objects))
             if there is None and wanted.name is not None:
-                there = await self._unseen_background(key.namespace, wanted.name)
+                there = await self._unseen_background(key, wanted.name)
         if there is None:
             return None
         # A worker has no token: who knows the hash may have the file.
         url = f"{place}/{quote(key.namespace)}/{quote(there.name)}?sha256={there.sha256}"
         return StoredBackground(name=there.name, url=url, sha256=there.sha256)
 
-    async def _unseen_background(self, namespace: str, name: str) -> Stored | None:
+    async def _unseen_background(self, key: Key, name: str) -> Stored | None:
         """Ask for a background that the watch has not shown: who collects one and uses it at once is faster."""
         try:
             # Under the name that the gateway gives to the record of a file.
-            self._store.put("Background", await self._api.get(RESOURCES["Background"].path(namespace, name_of_object(name))))
+            found = await self._api.get(RESOURCES["Background"].path(key.namespace, name_of_object(name)))
         except ApiError:
             return None
-        return self._store.background(namespace, name, None)
+        self._take_in(key, "Background", found)
+        return self._store.background(key.namespace, name, None)
 
     def _used(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
         """What its worker subtracts already: a newer one is used when the spec changes, and not amid a measurement."""
@@ -253,7 +256,7 @@ class Reconciler:
             applied = await self._api.apply(path, desired if found else _only_new(desired))
         except ApiError as error:
             if error.status == 409 and found is None:
-                self._store.put(kind, await self._taken(path, desired))
+                self._take_in(key, kind, await self._taken(path, desired))
                 await self._apply(key, desired)
                 return
             if error.status != 422 or found is None or "spec" not in desired:
@@ -261,7 +264,7 @@ class Reconciler:
             # What somebody has renamed in a list stands in the way of what an apply adds to it. This replaces whole lists.
             await self._api.merge(path, {"spec": desired["spec"]})
             applied = await self._api.apply(path, desired)
-        self._store.put(kind, applied)
+        self._take_in(key, kind, applied)
         self._metrics.children_applied.labels(kind, cause).inc()
         if cause == "drift":
             self._recorder.record(
@@ -297,7 +300,7 @@ class Reconciler:
                 continue  # it is replaced
             path = RESOURCES["Pod"].path(key.namespace, pod["metadata"]["name"])
             try:
-                self._store.put("Pod", await self._api.merge(path, {"metadata": {"annotations": {CONFIG: digest}}}))
+                self._take_in(key, "Pod", await self._api.merge(path, {"metadata": {"annotations": {CONFIG: digest}}}))
             except ApiError as error:
                 if error.status != 404:
                     raise
@@ -371,10 +374,27 @@ class Reconciler:
                 return  # it is gone
             # Also 409: another object has the name by now, or somebody wrote at the same moment. Nothing need announce the end of that.
             raise
-        self._store.put(key.kind, applied)
+        self._take_in(key, key.kind, applied)
         self._metrics.status_writes.labels(key.kind).inc()
         for kind, reason, message in news(previous, status):
             self._recorder.record(_reference(key, applied), kind, reason, message)
+
+    def _take_in(self, key: Key, kind: str, answer: Body) -> None:
+        """Take in what the API server has answered. When the watch tells the same, it is no news any more: who is concerned has to hear of
+        it now.
+
+        :param key: who is being looked after; that children or pods are others now it sees by itself
+        """
+        before = _written(self._store.find(*key))
+        concerned = self._store.put(kind, answer)
+        edited = _written(self._store.find(*key)) != before
+        self._concern(concerned if edited else concerned - {key})
+
+
+def _written(body: Body | None) -> Body:
+    """What people write in an object, in short."""
+    metadata = body["metadata"] if body else {}
+    return {name: metadata.get(name) for name in ("uid", "generation", "labels", "annotations")}
 
 
 def _status_body(status: Status) -> Body:
