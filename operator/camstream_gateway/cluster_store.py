@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
@@ -16,7 +16,7 @@ from camstream.names import API_VERSION, HTTP_PORT, MERGE_PATCH
 from camstream.spec.background import BackgroundSpec
 from camstream.spec.base import problems
 from camstream.spec.key import Key
-from camstream.spec.objects import KINDS, Background, Camera, Object, Pipeline, etag
+from camstream.spec.objects import KINDS, Background, Camera, Metadata, Object, Pipeline, etag
 from camstream.spec.status import BackgroundStatus
 from camstream_gateway.store import (
     REQUEST_S,
@@ -112,7 +112,7 @@ class ClusterStore:
 
     async def read(self, key: Key) -> Streaming | None:
         found = await self._find(key)
-        return None if found is None else _valid(found)
+        return None if found is None else _valid(found, "ignore")
 
     async def create(self, thing: Streaming) -> Streaming:
         stored = await self._post(thing)
@@ -216,7 +216,7 @@ class ClusterStore:
             status, told = await self._ask("GET", _path("Background", namespace, name))
         if status >= 300:
             raise _refusal(status, told)
-        return Background.model_validate(told)
+        return _read(Background, told)
 
     async def tell_background(self, thing: Background, status: BackgroundStatus) -> bool:
         """Write the status of a Background; False: it is gone.
@@ -326,13 +326,23 @@ def _stored(thing: Streaming, status: int, told: Body, *others: int) -> Streamin
         return None
     if status >= 300:
         raise _refusal(status, told)
-    return type(thing).model_validate(told)
+    return _read(type(thing), told)
 
 
-def _valid(found: Body) -> Streaming:
+def _read(kind: type[T], document: Body, extra: Literal["ignore", "forbid"] = "ignore") -> T:
+    """An object, with all that there is of its metadata.
+
+    :param extra: what to do with other fields that only a newer version knows; who replaces an object would lose them
+    :raises pydantic.ValidationError: if this version cannot read it
+    """
+    thing = kind.model_validate(document, extra=extra)
+    return thing.model_copy(update={"metadata": Metadata.model_validate(document["metadata"])})
+
+
+def _valid(found: Body, extra: Literal["ignore", "forbid"] = "forbid") -> Streaming:
     """:raises Refused: if this version cannot read what is stored"""
     try:
-        return STREAMING[found["kind"]].model_validate(found)
+        return _read(STREAMING[found["kind"]], found, extra)
     except ValidationError as error:
         name = f"{found['kind'].lower()}/{found['metadata']['name']}"
         raise Refused(f"{name} is stored in a form that is not valid here: {'; '.join(problems(error))}; correct it by kubectl") from error
@@ -361,7 +371,7 @@ def _seen(change: Change) -> Seen | None:
 def _readable(kind: type[T], document: Body) -> T | None:
     """An object; None where this version cannot read it."""
     try:
-        return kind.model_validate(document)
+        return _read(kind, document)
     except ValidationError:
         return None
 

@@ -210,9 +210,9 @@ class Reconciler:
         if written is None:
             return None
         try:
-            config = WorkerConfig.model_validate_json(written["data"][CONFIG_FILE])
+            config = WorkerConfig.model_validate_json(written["data"][CONFIG_FILE], extra="ignore")
         except (ValidationError, KeyError, TypeError):
-            return None  # somebody has damaged it, or an older version wrote it
+            return None  # somebody has damaged it, or another version wrote it
         return config.background if config.spec == thing.spec else None
 
     # ------------------------------------------------------------------ children
@@ -350,7 +350,7 @@ class Reconciler:
     async def _tell_invalid(self, key: Key, raw: Body, error: ValidationError) -> None:
         model = KINDS[key.kind].model_fields["status"].annotation
         try:
-            previous = model.model_validate(raw.get("status") or {})  # type: ignore[union-attr]
+            previous = model.model_validate(raw.get("status") or {}, extra="ignore")  # type: ignore[union-attr]
         except ValidationError:
             previous = model()  # type: ignore[misc]
         message = f"{key} is not valid: {problems(error)[0]}; correct it"

@@ -1,4 +1,7 @@
-"""What a worker tells about itself at ``/status``: read by the local supervisor, the operator and the live page."""
+"""What a worker tells about itself at ``/status``: read by the local supervisor, the operator and the live page.
+
+Worker and reader may be of different versions: a field that is added has a default, and none that is required goes away.
+"""
 
 from pydantic import Field
 

@@ -85,7 +85,7 @@ class Desired:
     def _stamped(self, key: Key, thing: Camera | Pipeline) -> Camera | Pipeline:
         """With the time of its creation and the number of its spec, as Kubernetes would add them."""
         created = self._created.setdefault(key, stamp(datetime.now(UTC)))
-        told = {"creationTimestamp": created, "generation": self._generation(key, thing)}
+        told = {"creation_timestamp": created, "generation": self._generation(key, thing)}
         metadata = thing.metadata.model_validate(thing.metadata.model_dump() | told)
         return thing.model_copy(update={"metadata": metadata})
 

@@ -134,7 +134,7 @@ class Reports:
         found: WorkerReport | None
         try:
             async with http.get(asked.url) as answer:
-                found = WorkerReport.model_validate_json(await answer.content.read(MAX_BYTES)) if answer.status == 200 else None
+                found = WorkerReport.model_validate_json(await answer.content.read(MAX_BYTES), extra="ignore") if answer.status == 200 else None
         except (aiohttp.ClientError, OSError, TimeoutError, ValidationError):
             found = None
         asked.busy = False
