@@ -25,7 +25,7 @@ from camstream.spec.output import LifecycleMode
 from camstream.spec.status import CameraStatus, ConditionType, PipelineStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig
 from camstream_operator.build.children import build_children, place_of
-from camstream_operator.build.names import CONFIG, CONFIG_FILE, IDENTITY, child_name, gather_address, stream_address
+from camstream_operator.build.names import CONFIG, CONFIG_FILE, HASH, IDENTITY, child_name, gather_address, stream_address
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError
 from camstream_operator.cluster.recorder import Recorder
 from camstream_operator.cluster.reports import Reports
@@ -105,6 +105,8 @@ class Reconciler:
                 failed = await self._apply_children(key, thing, config, idle)
             except SpecError as error:
                 config = error
+        if isinstance(config, SpecError) and not paused and (idle or stopped(thing)):
+            failed = await self._let_end(key, thing)
         status = await self._tell(key, thing, config, failed, paused, idle)
         if status.config.ended_hash not in (None, thing.status.config.ended_hash):
             return 0.0  # its worker is not needed any more, and our own write is news to nobody
@@ -235,6 +237,26 @@ class Reconciler:
         except ApiError as error:
             return _refused(error)
         await self._refresh(key, config)
+        return None
+
+    async def _let_end(self, key: Key, thing: Camera | Pipeline) -> Finding | None:
+        """Scale what is there of an object to no worker: that needs no configuration.
+
+        :returns: why that was not possible, where people have to do something about it
+        """
+        name = child_name(key)
+        found = self._store.find("Deployment", key.namespace, name)
+        if found is None or owner_uid(found) != thing.metadata.uid or found["spec"].get("replicas") == 0:
+            return None
+        # Without the name of its content, so that what is applied next is a change of ours and no repair.
+        change = {"metadata": {"annotations": {HASH: None}}, "spec": {"replicas": 0}}
+        try:
+            applied = await self._api.merge(RESOURCES["Deployment"].path(key.namespace, name), change)
+        except ApiError as error:
+            # It is gone.
+            return None if error.status == 404 else _refused(error)
+        self._take_in(key, "Deployment", applied)
+        self._metrics.children_applied.labels("Deployment", "changed").inc()
         return None
 
     async def _apply(self, key: Key, desired: Body) -> None:
