@@ -178,7 +178,8 @@ async def _whole(answer: aiohttp.ClientResponse) -> bytes | None:
 
 
 def essence(report: WorkerReport) -> WorkerReport:
-    """A report without what changes all the time."""
+    """A report without what changes all the time. What failed last is told of a background that is not used; of a stream that runs, its
+    message says that, too."""
     return report.model_copy(
         update={
             "frames": FrameCounts(),
@@ -187,6 +188,6 @@ def essence(report: WorkerReport) -> WorkerReport:
             "bytes_sent": 0,
             "last_frame": None,
             "idle_seconds": None,
-            "last_error": "" if report.background else report.last_error,
+            "last_error": "" if report.background or report.phase is Phase.RUNNING else report.last_error,
         }
     )
