@@ -52,6 +52,10 @@ FIRST_READER_S: Final = 10.0
 """[s] How long a worker that has just begun runs at least, whatever its time-out: who asked for it has yet to be told its address, and the
 nodes where it leads to. It counts from when the status says that the worker is active."""
 
+TOUCHES_S: Final = (0.0, 1.0, 4.0)
+"""[s] When a pod is touched, after the first time that its worker is seen without its newest configuration, and until it has it: a kubelet
+that has not heard of the new file yet renews the old one."""
+
 NO_VERSION: Final = "1"
 """A ``resourceVersion`` that no object has: the first write to a new cluster is number 2."""
 
@@ -99,20 +103,23 @@ class Reconciler:
         if idle and thing.spec.lifecycle.delete_when_idle and not paused:
             await self._delete(key, thing.metadata.uid or "")
             return None
-        failed = None
+        failed = touch_s = None
         if isinstance(config, WorkerConfig) and not paused:
             try:
                 failed = await self._apply_children(key, thing, config, idle)
             except SpecError as error:
                 config = error
+            else:
+                touch_s = None if failed else await self._refresh(key, config)
         if isinstance(config, SpecError) and not paused and (idle or stopped(thing)):
             failed = await self._let_end(key, thing)
         status = await self._tell(key, thing, config, failed, paused, idle)
         if status.config.ended_hash not in (None, thing.status.config.ended_hash):
             return 0.0  # its worker is not needed any more, and our own write is news to nobody
-        if thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND and not idle:
-            return IDLE_LOOK_S  # that time goes by without a reader is news to nobody
-        return RETRY_S if failed else None
+        # That time goes by without a reader is news to nobody.
+        idle_s = IDLE_LOOK_S if thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND and not idle else None
+        looks = (touch_s, idle_s, RETRY_S if failed else None)
+        return min((seconds for seconds in looks if seconds is not None), default=None)
 
     # ------------------------------------------------------------------ what is wanted
 
@@ -236,7 +243,6 @@ class Reconciler:
             return Finding(FALSE, "ApiConflict", str(conflict))
         except ApiError as error:
             return _refused(error)
-        await self._refresh(key, config)
         return None
 
     async def _let_end(self, key: Key, thing: Camera | Pipeline) -> Finding | None:
@@ -308,25 +314,34 @@ class Reconciler:
         name = desired["metadata"]["name"]
         raise Conflict(f"{desired['kind']} {name!r} is there already and is not ours; delete it, or give this object another name")
 
-    async def _refresh(self, key: Key, config: WorkerConfig) -> None:
-        """See that running workers get the newest configuration file soon."""
+    async def _refresh(self, key: Key, config: WorkerConfig) -> float | None:
+        """See that running workers get the newest configuration file soon.
+
+        :returns: after how many seconds to see again, where that may be needed
+        """
         if not (pods := self._store.pods(key)):
-            return
+            return None
         digest, identity = config.digest(), config.identity()
+        again: list[float] = []
         for pod in pods:
             uid, annotations = pod["metadata"]["uid"], pod["metadata"].get("annotations") or {}
             report = self._reports.of(uid)
-            if report is None or report.config.applied_hash == digest or annotations.get(CONFIG) == digest:
+            if report is None or digest in (report.config.applied_hash, report.config.rejected_hash):
                 continue
             if annotations.get(IDENTITY) != identity:
                 continue  # it is replaced
+            waited_s = self._reports.hurry(uid, digest)
+            due = sum(waited_s >= at_s for at_s in TOUCHES_S)
+            again += [TOUCHES_S[due] - waited_s] if due < len(TOUCHES_S) else []
+            if annotations.get(CONFIG) in [_touch(digest, number) for number in range(due, len(TOUCHES_S) + 1)]:
+                continue
             path = RESOURCES["Pod"].path(key.namespace, pod["metadata"]["name"])
             try:
-                self._take_in(key, "Pod", await self._api.merge(path, {"metadata": {"annotations": {CONFIG: digest}}}))
+                self._take_in(key, "Pod", await self._api.merge(path, {"metadata": {"annotations": {CONFIG: _touch(digest, due)}}}))
             except ApiError as error:
                 if error.status != 404:
                     raise
-            self._reports.hurry(uid, digest)
+        return min(again, default=None)
 
     # ------------------------------------------------------------------ status
 
@@ -411,6 +426,11 @@ class Reconciler:
         concerned = self._store.put(kind, answer)
         edited = _written(self._store.find(*key)) != before
         self._concern(concerned if edited else concerned - {key})
+
+
+def _touch(digest: str, number: int) -> str:
+    """Annotation of a pod that is touched for a configuration, for the first time (1) or again."""
+    return digest if number == 1 else f"{digest}.{number}"
 
 
 def _written(body: Body | None) -> Body:

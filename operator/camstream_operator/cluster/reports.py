@@ -72,12 +72,19 @@ class Reports:
         for uid in [uid for uid, asked in self._asked.items() if asked.key == key and uid not in uids]:
             del self._asked[uid]
 
-    def hurry(self, uid: str, digest: str) -> None:
-        """Ask often for a while: a configuration of this name is about to be applied."""
+    def hurry(self, uid: str, digest: str) -> float:
+        """Ask often for a while: a configuration of this name is about to be applied.
+
+        :returns: for how long it has been awaited [s]
+        """
         asked = self._asked.get(uid)
-        if asked is not None and asked.awaited != digest:
-            asked.awaited, asked.hurried_until = digest, self._clock() + HURRY_FOR_S
+        if asked is None:
+            return 0.0
+        now = self._clock()
+        if asked.awaited != digest:
+            asked.awaited, asked.hurried_until = digest, now + HURRY_FOR_S
             self._ask_at(uid, 0.0)
+        return now - (asked.hurried_until - HURRY_FOR_S)
 
     def of(self, uid: str) -> WorkerReport | None:
         """What the worker of a pod said last, unless that was too long ago."""
