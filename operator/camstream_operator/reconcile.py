@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from camstream.decide import FALSE, IDLE, TRUE, Finding, decide_invalid, decide_status, ended_for_good, stopped, wanted_background
 from camstream.errors import NameConflict, SpecError
 from camstream.idling import Activity, awake
-from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE, name_of_object
+from camstream.names import API_VERSION, MANAGED_BY, OPERATOR, PAUSE, name_of_object
 from camstream.resolve import Addresses, camera_name, resolve
 from camstream.spec.base import problems
 from camstream.spec.key import Key
@@ -25,14 +25,14 @@ from camstream.spec.output import LifecycleMode
 from camstream.spec.status import CameraStatus, ConditionType, PipelineStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig
 from camstream_operator.build.children import build_children, place_of
-from camstream_operator.build.names import CONFIG, CONFIG_FILE, HASH, IDENTITY, child_name, gather_address, stream_address
+from camstream_operator.build.names import CONFIG, CONFIG_FILE, HASH, IDENTITY, child_name, gather_address, status_url, stream_address
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError
 from camstream_operator.cluster.recorder import Recorder
 from camstream_operator.cluster.reports import Reports
 from camstream_operator.decide.drift import difference, owner_uid
 from camstream_operator.decide.news import news
 from camstream_operator.decide.pods import answers, refusal
-from camstream_operator.decide.seen import see
+from camstream_operator.decide.seen import see, until_heard
 from camstream_operator.metrics import Metrics
 from camstream_operator.settings import Settings
 from camstream_operator.store import Store, Stored
@@ -348,13 +348,11 @@ class Reconciler:
     async def _tell(
         self, key: Key, thing: Camera | Pipeline, config: WorkerConfig | SpecError, failed: Finding | None, paused: bool, idle: bool
     ) -> Status:
-        pods = self._store.pods(key)
+        pods, active = self._store.pods(key), _active_pod(thing)
         for pod in pods:
             if address := answers(pod):
-                self._reports.watch(pod["metadata"]["uid"], key, f"http://{address}:{HTTP_PORT}/status")
+                self._reports.watch(pod["metadata"]["uid"], key, status_url(address), answered=pod["metadata"]["name"] == active)
         self._reports.keep_only(key, {pod["metadata"]["uid"] for pod in pods})
-        if not idle and self._unheard(thing, pods):
-            return thing.status
         name = child_name(key)
         seen = see(
             thing,
@@ -369,6 +367,8 @@ class Reconciler:
             idle,
         )
         status = decide_status(thing, config, seen, thing.status, self._now())
+        if not idle and self._unheard(thing, pods):
+            status = until_heard(status, thing.status)
         await self._write(key, thing.metadata.uid or "", thing.status, status)
         return status
 
@@ -377,9 +377,9 @@ class Reconciler:
 
         Then the operator has just begun, and what it said before counts until the worker answers, or is silent for too long.
         """
-        active = any(c.type == ConditionType.ACTIVE and c.status is TRUE for c in thing.status.conditions)
-        pod = next((pod for pod in pods if pod["metadata"]["name"] == thing.status.worker.pod_name), None)
-        if not active or stopped(thing) or pod is None or answers(pod) is None:
+        active = _active_pod(thing)
+        pod = next((pod for pod in pods if pod["metadata"]["name"] == active), None)
+        if stopped(thing) or pod is None or answers(pod) is None:
             return False
         uid = pod["metadata"]["uid"]
         return self._reports.of(uid) is None and not self._reports.silent(uid)
@@ -426,6 +426,12 @@ class Reconciler:
         concerned = self._store.put(kind, answer)
         edited = _written(self._store.find(*key)) != before
         self._concern(concerned if edited else concerned - {key})
+
+
+def _active_pod(thing: Camera | Pipeline) -> str | None:
+    """Name of the pod whose worker has answered, as the status says."""
+    active = any(one.type == ConditionType.ACTIVE and one.status is TRUE for one in thing.status.conditions)
+    return thing.status.worker.pod_name if active else None
 
 
 def _touch(digest: str, number: int) -> str:

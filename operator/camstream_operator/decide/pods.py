@@ -117,7 +117,7 @@ def exit_of_pod(pod: Body) -> ExitStatus | None:
                 message=f"it needed more memory than its limit of {limit}; raise spec.worker.limits.memory, or make queues smaller",
             )
         try:
-            return ExitStatus.model_validate(json.loads(text.splitlines()[-1]), extra="ignore")
+            return ExitStatus.model_validate(json.loads(text.splitlines()[-1]))
         except (ValueError, IndexError, ValidationError):
             last = text.splitlines()[-1] if text else "it left no word"
             return ExitStatus(reason="Crashed", exit_code=code, message=f"the worker ended with exit code {code}: {last}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from pod_workers import report_of
 
 from camstream.spec.key import Key
 from camstream.spec.report import WorkerReport
-from camstream_operator.cluster.reports import MAX_BYTES, Reports
+from camstream_operator.cluster.reports import MAX_BYTES, SILENT_S, START_S, Reports
 
 CAMERA: dict[str, Any] = {"metadata": {"name": "gun", "namespace": "default"}, "spec": {"source": {"simulation": {}}}}
 KEY = Key("Camera", "default", "gun")
@@ -39,12 +40,17 @@ async def plain(_: web.Request) -> web.Response:
     return web.Response(body=BODY)
 
 
-def asked(answer: Answer) -> WorkerReport | None:
-    """What the operator knows of a worker once it has asked it."""
+def ask(answer: Answer, answered: bool = False, waited_s: float = 0.0) -> tuple[WorkerReport | None, bool]:
+    """What the operator knows of a worker once it has asked it, and whether it takes it for silent.
 
-    async def ask() -> WorkerReport | None:
+    :param answered: whether it was known to have answered somebody else
+    :param waited_s: for how long the operator has known of it [s]
+    """
+
+    async def run() -> tuple[WorkerReport | None, bool]:
         done = asyncio.Event()
         number = 0
+        later_s = 0.0
 
         async def counted(request: web.Request) -> web.StreamResponse:
             nonlocal number
@@ -55,17 +61,22 @@ def asked(answer: Answer) -> WorkerReport | None:
             return await answer(request)
 
         async with worker(counted) as url:
-            reports = Reports(lambda _: done.set())
-            reports.watch("uid", KEY, url)
+            reports = Reports(lambda _: done.set(), clock=lambda: time.monotonic() + later_s)
+            reports.watch("uid", KEY, url, answered)
+            later_s = waited_s
             asking = asyncio.create_task(reports.run())
             try:
                 await asyncio.wait_for(done.wait(), 30)
-                return reports.of("uid")
+                return reports.of("uid"), reports.silent("uid")
             finally:
                 asking.cancel()
                 await asyncio.wait([asking])
 
-    return asyncio.run(ask())
+    return asyncio.run(run())
+
+
+def asked(answer: Answer) -> WorkerReport | None:
+    return ask(answer)[0]
 
 
 def test_report_in_several_pieces_is_read_to_its_end() -> None:
@@ -112,3 +123,15 @@ def test_what_is_no_report_is_none(body: str) -> None:
         return web.Response(body=body.encode("latin-1"))
 
     assert asked(answer) is None
+
+
+@pytest.mark.parametrize(
+    ("answered", "waited_s", "silent"), [(True, SILENT_S, True), (False, SILENT_S, False), (False, START_S, True)]
+)
+def test_worker_that_has_answered_the_operator_before_is_not_given_the_time_of_a_start(
+    answered: bool, waited_s: float, silent: bool
+) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=503)
+
+    assert ask(refuse, answered, waited_s) == (None, silent)
