@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from camstream.decide import FALSE, IDLE, TRUE, Finding, decide_invalid, decide_status, ended_for_good, stopped, wanted_background
+from camstream.decide import FALSE, IDLE, TRUE, UNKNOWN, Finding, decide_invalid, decide_status, ended_for_good, stopped, wanted_background
 from camstream.errors import NameConflict, SpecError
 from camstream.idling import Activity, awake
 from camstream.names import API_VERSION, MANAGED_BY, OPERATOR, PAUSE, name_of_object
@@ -29,7 +29,7 @@ from camstream_operator.build.names import CONFIG, CONFIG_FILE, HASH, IDENTITY, 
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError
 from camstream_operator.cluster.recorder import Recorder
 from camstream_operator.cluster.reports import Reports
-from camstream_operator.decide.drift import difference, owner_uid
+from camstream_operator.decide.drift import difference, is_earlier, owner_uid
 from camstream_operator.decide.news import news
 from camstream_operator.decide.pods import answers, refusal
 from camstream_operator.decide.seen import see, until_heard
@@ -62,6 +62,10 @@ NO_VERSION: Final = "1"
 
 class Conflict(Exception):  # noqa: N818
     """A child's name is taken by an object that is not ours."""
+
+
+class Earlier(Exception):  # noqa: N818
+    """A child belongs to an earlier object of the same kind and name, and goes with it."""
 
 
 class Reconciler:
@@ -239,6 +243,9 @@ class Reconciler:
                 if isinstance(outcome, BaseException):
                     raise outcome
             await self._apply(key, deployment)
+        except Earlier as earlier:
+            # Neither good nor bad: its deletion is on its way, and is news.
+            return Finding(UNKNOWN, "OldOneGoes", str(earlier))
         except Conflict as conflict:
             return Finding(FALSE, "ApiConflict", str(conflict))
         except ApiError as error:
@@ -270,6 +277,8 @@ class Reconciler:
         found = self._store.find(kind, namespace, name)
         if found is not None:
             owner, ours = owner_uid(found), desired["metadata"]["ownerReferences"][0]["uid"]
+            if owner not in (None, ours) and is_earlier(desired, found):
+                raise Earlier(f"waits until Kubernetes has deleted the {kind} {name!r} of the {key.kind.lower()} that had this name before")
             if owner not in (None, ours):
                 raise Conflict(f"{kind} {name!r} belongs to another object (uid {owner}); wait until it is gone, or delete it")
             place = difference(desired, found)
