@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -178,9 +179,13 @@ class Leader:
     async def _end(self, tasks: list[asyncio.Task[Any]]) -> None:
         """Let what is being done come to its end, while the lease is still ours."""
         self._queue.stop()
-        busy = [task for task in tasks if task.get_name() == "queue"]
+        self._recorder.stop()
+        busy = [task for task in tasks if task.get_name() in ("queue", "recorder")]
         if busy:
             await asyncio.wait(busy, timeout=ENDING_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_S):
+                await self._recorder.flush()
         for task in tasks:
             task.cancel()
         await asyncio.wait([task for task in tasks if task.get_name() == "lease"], timeout=ENDING_S)

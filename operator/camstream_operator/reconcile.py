@@ -172,6 +172,7 @@ class Reconciler:
                 raise
 
     async def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
+        """:raises ApiError: if the API server does not say whether there is a background"""
         first = self._store.first_of_name(key)
         if first != key:
             return NameConflict(
@@ -212,7 +213,9 @@ class Reconciler:
         try:
             # Under the name that the gateway gives to the record of a file.
             found = await self._api.get(RESOURCES["Background"].path(key.namespace, name_of_object(name)))
-        except ApiError:
+        except ApiError as error:
+            if error.status != 404:
+                raise  # whether it is there nobody has said
             return None
         self._take_in(key, "Background", found)
         return self._store.background(key.namespace, name, None)

@@ -117,3 +117,19 @@ def test_worker_of_an_earlier_object_of_the_name_is_left_alone(cluster: Cluster,
     cluster.create("Pipeline", namespace, "fit", reads("gun") | STOPS["Stopped"])
     asked = converge(cluster.server, namespace)
     assert [path for method, path in asked if method == "PATCH" and "/deployments/" in path] == []
+
+
+def test_object_that_is_made_anew_waits_for_the_children_of_the_old_one_and_blames_nobody(cluster: Cluster, namespace: str) -> None:
+    cluster.create("Camera", namespace, "gun", SIMULATION)
+    converge(cluster.server, namespace)
+    cluster.delete("Camera", namespace, "gun")
+    cluster.create("Camera", namespace, "gun", SIMULATION)
+    converge(cluster.server, namespace)
+    found = cluster.get("Camera", namespace, "gun")["status"]
+    told = cluster.condition("Camera", namespace, "gun", "Deployed")
+    assert (found["phase"], told["status"], told["reason"]) == ("Starting", "Unknown", "OldOneGoes")
+    assert cluster.condition("Camera", namespace, "gun", "Ready")["reason"] == "Starting"
+    cluster.collect_garbage(namespace)
+    converge(cluster.server, namespace)
+    assert cluster.condition("Camera", namespace, "gun", "Deployed")["reason"] == "Applied"
+    assert_in_order(cluster, namespace)

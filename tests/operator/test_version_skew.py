@@ -84,4 +84,3 @@ def test_gateway_sees_objects_of_newer_crds_and_does_not_replace_what_it_does_no
         # Who wrote which field is known as ever.
         assert (found.metadata.model_extra or {})["managedFields"]
         assert found.metadata.creation_timestamp
-

@@ -10,6 +10,7 @@ from operators import SIMULATION, Bench, Cluster, assert_in_order, bench, reads
 
 from camstream.names import PAUSE, WAKE
 from camstream.spec.key import Key
+from camstream_operator.cluster.api import ApiError
 
 NUMBERS = count(1)
 Edit = Callable[[], dict[str, Any]]
@@ -115,6 +116,26 @@ def test_background_that_one_has_asked_for_is_told_to_all_that_wait_for_it(clust
             _store_background(cluster, namespace)
             await operator.reconciler.reconcile(Key("Camera", namespace, "gun"))
             assert operator.concerned == {Key("Camera", namespace, "laser")}
+
+    run(story())
+
+
+@pytest.mark.parametrize("status", [0, 429, 500])
+def test_background_that_cannot_be_asked_for_is_not_taken_for_missing(cluster: Cluster, namespace: str, status: int) -> None:
+    cluster.create("Camera", namespace, "gun", SIMULATION | {"background": {"name": "gun_20260821_120000_000000"}})
+
+    async def story() -> None:
+        async with bench(cluster.server, namespace, backgroundsUrl="http://gateway:8080/backgrounds") as operator:
+            await operator.audit.fill()
+
+            def refuse(_number: int, _method: str, path: str) -> None:
+                if "/backgrounds/" in path:
+                    raise ApiError(status, "Busy", "come again")
+
+            operator.api.faults.before = refuse
+            with pytest.raises(ApiError, match="come again"):
+                await operator.reconciler.reconcile(Key("Camera", namespace, "gun"))
+            assert "status" not in cluster.get("Camera", namespace, "gun")
 
     run(story())
 

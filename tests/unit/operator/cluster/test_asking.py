@@ -125,9 +125,7 @@ def test_what_is_no_report_is_none(body: str) -> None:
     assert asked(answer) is None
 
 
-@pytest.mark.parametrize(
-    ("answered", "waited_s", "silent"), [(True, SILENT_S, True), (False, SILENT_S, False), (False, START_S, True)]
-)
+@pytest.mark.parametrize(("answered", "waited_s", "silent"), [(True, SILENT_S, True), (False, SILENT_S, False), (False, START_S, True)])
 def test_worker_that_has_answered_the_operator_before_is_not_given_the_time_of_a_start(
     answered: bool, waited_s: float, silent: bool
 ) -> None:

@@ -12,9 +12,8 @@ from waiting import wait_for
 from camstream.errors import FrameError, ScriptError
 from camstream.frame import Frame
 from camstream.spec import WorkerConfig
-from camstream.spec.report import ConfigReport
+from camstream.spec.report import ConfigReport, WorkerReport
 from camstream.spec.status import ExitStatus, Phase
-from camstream.spec.report import WorkerReport
 from camstream_operator.cluster.reports import essence
 from camstream_worker.counters import Counters
 from camstream_worker.pipeline.streams import Made
