@@ -122,10 +122,11 @@ def decide_status(
 def decide_invalid(
     message: str, previous: CameraStatus | PipelineStatus, generation: int | None, now: datetime
 ) -> CameraStatus | PipelineStatus:
-    """Say that the spec of an object is wrong, although it could be stored. A worker that runs goes on."""
-    findings = {ConditionType.ACCEPTED: Finding(FALSE, "InvalidSpec", message)}
-    others = [condition for condition in previous.conditions if condition.type != ConditionType.ACCEPTED]
-    conditions = [*_conditions(findings, previous, generation, now), *others]
+    """Say that the spec of an object is wrong, although it could be stored. A worker that runs goes on, and nobody looks how it is."""
+    before = {one.type for one in previous.conditions} - {ConditionType.ACCEPTED}
+    others = dict.fromkeys((kind for kind in ConditionType if kind in before), Finding(UNKNOWN, "NotAccepted"))
+    findings = {ConditionType.ACCEPTED: Finding(FALSE, "InvalidSpec", message)} | others
+    conditions = _conditions(findings, previous, generation, now)
     return previous.model_copy(update={"observed_generation": generation, "phase": Phase.FAILED, "conditions": conditions})
 
 

@@ -61,7 +61,7 @@ def asked_at(thing: Camera | Pipeline) -> datetime | None:
     if text == NOBODY:
         return None
     # Who creates a stream for itself wants it now.
-    created = _time((thing.metadata.model_extra or {}).get("creationTimestamp")) if thing.spec.lifecycle.delete_when_idle else None
+    created = _time(thing.metadata.creation_timestamp) if thing.spec.lifecycle.delete_when_idle else None
     return max(filter(None, (_time(text), created)), default=None)
 
 

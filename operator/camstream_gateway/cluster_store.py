@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, Final, NamedTuple, Self, TypeVar, cast
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from camstream.names import API_VERSION, HTTP_PORT, MERGE_PATCH
 from camstream.spec.base import problems
 from camstream.spec.key import Key
-from camstream.spec.objects import KINDS, AnyObject, Background, Camera, Object, Pipeline, etag
+from camstream.spec.objects import KINDS, AnyObject, Background, Camera, Metadata, Object, Pipeline, etag
 from camstream.spec.status import BackgroundStatus
 from camstream_gateway.store import (
     REQUEST_S,
@@ -112,7 +112,7 @@ class ClusterStore:
 
     async def read(self, key: Key) -> AnyObject | None:
         found = await self._find(key)
-        return None if found is None else _valid(found)
+        return None if found is None else _valid(found, "ignore")
 
     async def create(self, thing: Stored) -> Stored:
         stored = await self._post(thing)
@@ -303,13 +303,23 @@ def _stored(thing: Stored, status: int, told: Body, *others: int) -> Stored | No
         return None
     if status >= 300:
         raise _refusal(status, told)
-    return cast("Stored", type(thing).model_validate(told))
+    return _read(type(thing), told)
 
 
-def _valid(found: Body) -> AnyObject:
+def _read(kind: type[T], document: Body, extra: Literal["ignore", "forbid"] = "ignore") -> T:
+    """An object, with all that there is of its metadata.
+
+    :param extra: what to do with other fields that only a newer version knows; who replaces an object would lose them
+    :raises pydantic.ValidationError: if this version cannot read it
+    """
+    thing = kind.model_validate(document, extra=extra)
+    return thing.model_copy(update={"metadata": Metadata.model_validate(document["metadata"])})
+
+
+def _valid(found: Body, extra: Literal["ignore", "forbid"] = "forbid") -> AnyObject:
     """:raises Refused: if this version cannot read what is stored"""
     try:
-        return KINDS[found["kind"]].model_validate(found)
+        return _read(KINDS[found["kind"]], found, extra)
     except ValidationError as error:
         name = f"{found['kind'].lower()}/{found['metadata']['name']}"
         raise Refused(f"{name} is stored in a form that is not valid here: {'; '.join(problems(error))}; correct it by kubectl") from error
@@ -338,7 +348,7 @@ def _seen(change: Change) -> Seen | None:
 def _readable(kind: type[T], document: Body) -> T | None:
     """An object; None where this version cannot read it."""
     try:
-        return kind.model_validate(document)
+        return _read(kind, document)
     except ValidationError:
         return None
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -135,7 +136,9 @@ class Leader:
         self._canary = Canary(self._api, namespace if watched else settings.namespaces[0])
         self._reports = Reports(self._queue.add)
         self._audit = Audit(self._store, self._api, settings.namespaces, self._concern, metrics)
-        self._reconciler = Reconciler(self._store, self._api, settings, self._reports, self._recorder, metrics, lambda: datetime.now(UTC))
+        self._reconciler = Reconciler(
+            self._store, self._api, settings, self._reports, self._recorder, metrics, lambda: datetime.now(UTC), self._concern
+        )
         self._not_filled: str | None = "the first look at the cluster is not done"
         metrics.watch(self._queue, self._recorder, self._canary)
         metrics.watch_objects(self._store.states)
@@ -176,9 +179,13 @@ class Leader:
     async def _end(self, tasks: list[asyncio.Task[Any]]) -> None:
         """Let what is being done come to its end, while the lease is still ours."""
         self._queue.stop()
-        busy = [task for task in tasks if task.get_name() == "queue"]
+        self._recorder.stop()
+        busy = [task for task in tasks if task.get_name() in ("queue", "recorder")]
         if busy:
             await asyncio.wait(busy, timeout=ENDING_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_S):
+                await self._recorder.flush()
         for task in tasks:
             task.cancel()
         await asyncio.wait([task for task in tasks if task.get_name() == "lease"], timeout=ENDING_S)

@@ -78,6 +78,8 @@ class Audit:
         """
         for resource in RESOURCES.values():
             await self._look_at(resource, beginning)
+        # Whatever has made that so: its newest spec has not been looked at to the end.
+        self._concern({key for key in self._store.streaming() if self._store.unattended(key)})
 
     def deaf(self) -> str | None:
         """Which watches seem to be dead, in words."""

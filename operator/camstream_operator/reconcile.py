@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from camstream.decide import FALSE, IDLE, TRUE, Finding, decide_invalid, decide_status, ended_for_good, stopped, wanted_background
+from camstream.decide import FALSE, IDLE, TRUE, UNKNOWN, Finding, decide_invalid, decide_status, ended_for_good, stopped, wanted_background
 from camstream.errors import NameConflict, SpecError
 from camstream.idling import Activity, awake
-from camstream.names import API_VERSION, HTTP_PORT, MANAGED_BY, OPERATOR, PAUSE, name_of_object
+from camstream.names import API_VERSION, MANAGED_BY, OPERATOR, PAUSE, name_of_object
 from camstream.resolve import Addresses, camera_name, resolve
 from camstream.spec.base import problems
 from camstream.spec.key import Key
@@ -25,14 +25,14 @@ from camstream.spec.output import LifecycleMode
 from camstream.spec.status import CameraStatus, ConditionType, PipelineStatus
 from camstream.spec.worker import StoredBackground, WorkerConfig
 from camstream_operator.build.children import build_children, place_of
-from camstream_operator.build.names import CONFIG, CONFIG_FILE, IDENTITY, child_name, gather_address, stream_address
+from camstream_operator.build.names import CONFIG, CONFIG_FILE, HASH, IDENTITY, child_name, gather_address, status_url, stream_address
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError
 from camstream_operator.cluster.recorder import Recorder
 from camstream_operator.cluster.reports import Reports
-from camstream_operator.decide.drift import difference, owner_uid
+from camstream_operator.decide.drift import difference, is_earlier, owner_uid
 from camstream_operator.decide.news import news
 from camstream_operator.decide.pods import answers, refusal
-from camstream_operator.decide.seen import see
+from camstream_operator.decide.seen import see, until_heard
 from camstream_operator.metrics import Metrics
 from camstream_operator.settings import Settings
 from camstream_operator.store import Store, Stored
@@ -52,12 +52,20 @@ FIRST_READER_S: Final = 10.0
 """[s] How long a worker that has just begun runs at least, whatever its time-out: who asked for it has yet to be told its address, and the
 nodes where it leads to. It counts from when the status says that the worker is active."""
 
+TOUCHES_S: Final = (0.0, 1.0, 4.0)
+"""[s] When a pod is touched, after the first time that its worker is seen without its newest configuration, and until it has it: a kubelet
+that has not heard of the new file yet renews the old one."""
+
 NO_VERSION: Final = "1"
 """A ``resourceVersion`` that no object has: the first write to a new cluster is number 2."""
 
 
 class Conflict(Exception):  # noqa: N818
     """A child's name is taken by an object that is not ours."""
+
+
+class Earlier(Exception):  # noqa: N818
+    """A child belongs to an earlier object of the same kind and name, and goes with it."""
 
 
 class Reconciler:
@@ -72,9 +80,11 @@ class Reconciler:
         recorder: Recorder,
         metrics: Metrics,
         now: Callable[[], datetime],
+        concern: Callable[[set[Key]], None],
     ) -> None:
+        """:param concern: called with those who have to be looked at after what an answer of the API server has told"""
         self._store, self._api, self._settings, self._reports = store, api, settings, reports
-        self._recorder, self._metrics, self._now = recorder, metrics, now
+        self._recorder, self._metrics, self._now, self._concern = recorder, metrics, now, concern
 
     async def reconcile(self, key: Key) -> float | None:
         """
@@ -97,18 +107,23 @@ class Reconciler:
         if idle and thing.spec.lifecycle.delete_when_idle and not paused:
             await self._delete(key, thing.metadata.uid or "")
             return None
-        failed = None
+        failed = touch_s = None
         if isinstance(config, WorkerConfig) and not paused:
             try:
                 failed = await self._apply_children(key, thing, config, idle)
             except SpecError as error:
                 config = error
+            else:
+                touch_s = None if failed else await self._refresh(key, config)
+        if isinstance(config, SpecError) and not paused and (idle or stopped(thing)):
+            failed = await self._let_end(key, thing)
         status = await self._tell(key, thing, config, failed, paused, idle)
         if status.config.ended_hash not in (None, thing.status.config.ended_hash):
             return 0.0  # its worker is not needed any more, and our own write is news to nobody
-        if thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND and not idle:
-            return IDLE_LOOK_S  # that time goes by without a reader is news to nobody
-        return RETRY_S if failed else None
+        # That time goes by without a reader is news to nobody.
+        idle_s = IDLE_LOOK_S if thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND and not idle else None
+        looks = (touch_s, idle_s, RETRY_S if failed else None)
+        return min((seconds for seconds in looks if seconds is not None), default=None)
 
     # ------------------------------------------------------------------ what is wanted
 
@@ -157,6 +172,7 @@ class Reconciler:
                 raise
 
     async def _config(self, key: Key, thing: Camera | Pipeline) -> WorkerConfig | SpecError:
+        """:raises ApiError: if the API server does not say whether there is a background"""
         first = self._store.first_of_name(key)
         if first != key:
             return NameConflict(
@@ -185,21 +201,24 @@ class Reconciler:
         else:
             there = self._store.background(key.namespace, wanted.name, camera_name(thing, self._store.objects))
             if there is None and wanted.name is not None:
-                there = await self._unseen_background(key.namespace, wanted.name)
+                there = await self._unseen_background(key, wanted.name)
         if there is None:
             return None
         # A worker has no token: who knows the hash may have the file.
         url = f"{place}/{quote(key.namespace)}/{quote(there.name)}?sha256={there.sha256}"
         return StoredBackground(name=there.name, url=url, sha256=there.sha256)
 
-    async def _unseen_background(self, namespace: str, name: str) -> Stored | None:
+    async def _unseen_background(self, key: Key, name: str) -> Stored | None:
         """Ask for a background that the watch has not shown: who collects one and uses it at once is faster."""
         try:
             # Under the name that the gateway gives to the record of a file.
-            self._store.put("Background", await self._api.get(RESOURCES["Background"].path(namespace, name_of_object(name))))
-        except ApiError:
+            found = await self._api.get(RESOURCES["Background"].path(key.namespace, name_of_object(name)))
+        except ApiError as error:
+            if error.status != 404:
+                raise  # whether it is there nobody has said
             return None
-        return self._store.background(namespace, name, None)
+        self._take_in(key, "Background", found)
+        return self._store.background(key.namespace, name, None)
 
     def _used(self, key: Key, thing: Camera | Pipeline) -> StoredBackground | None:
         """What its worker subtracts already: a newer one is used when the spec changes, and not amid a measurement."""
@@ -207,9 +226,9 @@ class Reconciler:
         if written is None:
             return None
         try:
-            config = WorkerConfig.model_validate_json(written["data"][CONFIG_FILE])
+            config = WorkerConfig.model_validate_json(written["data"][CONFIG_FILE], extra="ignore")
         except (ValidationError, KeyError, TypeError):
-            return None  # somebody has damaged it, or an older version wrote it
+            return None  # somebody has damaged it, or another version wrote it
         return config.background if config.spec == thing.spec else None
 
     # ------------------------------------------------------------------ children
@@ -227,11 +246,33 @@ class Reconciler:
                 if isinstance(outcome, BaseException):
                     raise outcome
             await self._apply(key, deployment)
+        except Earlier as earlier:
+            # Neither good nor bad: its deletion is on its way, and is news.
+            return Finding(UNKNOWN, "OldOneGoes", str(earlier))
         except Conflict as conflict:
             return Finding(FALSE, "ApiConflict", str(conflict))
         except ApiError as error:
             return _refused(error)
-        await self._refresh(key, config)
+        return None
+
+    async def _let_end(self, key: Key, thing: Camera | Pipeline) -> Finding | None:
+        """Scale what is there of an object to no worker: that needs no configuration.
+
+        :returns: why that was not possible, where people have to do something about it
+        """
+        name = child_name(key)
+        found = self._store.find("Deployment", key.namespace, name)
+        if found is None or owner_uid(found) != thing.metadata.uid or found["spec"].get("replicas") == 0:
+            return None
+        # Without the name of its content, so that what is applied next is a change of ours and no repair.
+        change = {"metadata": {"annotations": {HASH: None}}, "spec": {"replicas": 0}}
+        try:
+            applied = await self._api.merge(RESOURCES["Deployment"].path(key.namespace, name), change)
+        except ApiError as error:
+            # It is gone.
+            return None if error.status == 404 else _refused(error)
+        self._take_in(key, "Deployment", applied)
+        self._metrics.children_applied.labels("Deployment", "changed").inc()
         return None
 
     async def _apply(self, key: Key, desired: Body) -> None:
@@ -239,6 +280,8 @@ class Reconciler:
         found = self._store.find(kind, namespace, name)
         if found is not None:
             owner, ours = owner_uid(found), desired["metadata"]["ownerReferences"][0]["uid"]
+            if owner not in (None, ours) and is_earlier(desired, found):
+                raise Earlier(f"waits until Kubernetes has deleted the {kind} {name!r} of the {key.kind.lower()} that had this name before")
             if owner not in (None, ours):
                 raise Conflict(f"{kind} {name!r} belongs to another object (uid {owner}); wait until it is gone, or delete it")
             place = difference(desired, found)
@@ -253,7 +296,7 @@ class Reconciler:
             applied = await self._api.apply(path, desired if found else _only_new(desired))
         except ApiError as error:
             if error.status == 409 and found is None:
-                self._store.put(kind, await self._taken(path, desired))
+                self._take_in(key, kind, await self._taken(path, desired))
                 await self._apply(key, desired)
                 return
             if error.status != 422 or found is None or "spec" not in desired:
@@ -261,7 +304,7 @@ class Reconciler:
             # What somebody has renamed in a list stands in the way of what an apply adds to it. This replaces whole lists.
             await self._api.merge(path, {"spec": desired["spec"]})
             applied = await self._api.apply(path, desired)
-        self._store.put(kind, applied)
+        self._take_in(key, kind, applied)
         self._metrics.children_applied.labels(kind, cause).inc()
         if cause == "drift":
             self._recorder.record(
@@ -283,38 +326,45 @@ class Reconciler:
         name = desired["metadata"]["name"]
         raise Conflict(f"{desired['kind']} {name!r} is there already and is not ours; delete it, or give this object another name")
 
-    async def _refresh(self, key: Key, config: WorkerConfig) -> None:
-        """See that running workers get the newest configuration file soon."""
+    async def _refresh(self, key: Key, config: WorkerConfig) -> float | None:
+        """See that running workers get the newest configuration file soon.
+
+        :returns: after how many seconds to see again, where that may be needed
+        """
         if not (pods := self._store.pods(key)):
-            return
+            return None
         digest, identity = config.digest(), config.identity()
+        again: list[float] = []
         for pod in pods:
             uid, annotations = pod["metadata"]["uid"], pod["metadata"].get("annotations") or {}
             report = self._reports.of(uid)
-            if report is None or report.config.applied_hash == digest or annotations.get(CONFIG) == digest:
+            if report is None or digest in (report.config.applied_hash, report.config.rejected_hash):
                 continue
             if annotations.get(IDENTITY) != identity:
                 continue  # it is replaced
+            waited_s = self._reports.hurry(uid, digest)
+            due = sum(waited_s >= at_s for at_s in TOUCHES_S)
+            again += [TOUCHES_S[due] - waited_s] if due < len(TOUCHES_S) else []
+            if annotations.get(CONFIG) in [_touch(digest, number) for number in range(due, len(TOUCHES_S) + 1)]:
+                continue
             path = RESOURCES["Pod"].path(key.namespace, pod["metadata"]["name"])
             try:
-                self._store.put("Pod", await self._api.merge(path, {"metadata": {"annotations": {CONFIG: digest}}}))
+                self._take_in(key, "Pod", await self._api.merge(path, {"metadata": {"annotations": {CONFIG: _touch(digest, due)}}}))
             except ApiError as error:
                 if error.status != 404:
                     raise
-            self._reports.hurry(uid, digest)
+        return min(again, default=None)
 
     # ------------------------------------------------------------------ status
 
     async def _tell(
         self, key: Key, thing: Camera | Pipeline, config: WorkerConfig | SpecError, failed: Finding | None, paused: bool, idle: bool
     ) -> Status:
-        pods = self._store.pods(key)
+        pods, active = self._store.pods(key), _active_pod(thing)
         for pod in pods:
             if address := answers(pod):
-                self._reports.watch(pod["metadata"]["uid"], key, f"http://{address}:{HTTP_PORT}/status")
+                self._reports.watch(pod["metadata"]["uid"], key, status_url(address), answered=pod["metadata"]["name"] == active)
         self._reports.keep_only(key, {pod["metadata"]["uid"] for pod in pods})
-        if not idle and self._unheard(thing, pods):
-            return thing.status
         name = child_name(key)
         seen = see(
             thing,
@@ -329,6 +379,8 @@ class Reconciler:
             idle,
         )
         status = decide_status(thing, config, seen, thing.status, self._now())
+        if not idle and self._unheard(thing, pods):
+            status = until_heard(status, thing.status)
         await self._write(key, thing.metadata.uid or "", thing.status, status)
         return status
 
@@ -337,9 +389,9 @@ class Reconciler:
 
         Then the operator has just begun, and what it said before counts until the worker answers, or is silent for too long.
         """
-        active = any(c.type == ConditionType.ACTIVE and c.status is TRUE for c in thing.status.conditions)
-        pod = next((pod for pod in pods if pod["metadata"]["name"] == thing.status.worker.pod_name), None)
-        if not active or stopped(thing) or pod is None or answers(pod) is None:
+        active = _active_pod(thing)
+        pod = next((pod for pod in pods if pod["metadata"]["name"] == active), None)
+        if stopped(thing) or pod is None or answers(pod) is None:
             return False
         uid = pod["metadata"]["uid"]
         return self._reports.of(uid) is None and not self._reports.silent(uid)
@@ -347,7 +399,7 @@ class Reconciler:
     async def _tell_invalid(self, key: Key, raw: Body, error: ValidationError) -> None:
         model = KINDS[key.kind].model_fields["status"].annotation
         try:
-            previous = model.model_validate(raw.get("status") or {})  # type: ignore[union-attr]
+            previous = model.model_validate(raw.get("status") or {}, extra="ignore")  # type: ignore[union-attr]
         except ValidationError:
             previous = model()  # type: ignore[misc]
         message = f"{key} is not valid: {problems(error)[0]}; correct it"
@@ -371,10 +423,38 @@ class Reconciler:
                 return  # it is gone
             # Also 409: another object has the name by now, or somebody wrote at the same moment. Nothing need announce the end of that.
             raise
-        self._store.put(key.kind, applied)
+        self._take_in(key, key.kind, applied)
         self._metrics.status_writes.labels(key.kind).inc()
         for kind, reason, message in news(previous, status):
             self._recorder.record(_reference(key, applied), kind, reason, message)
+
+    def _take_in(self, key: Key, kind: str, answer: Body) -> None:
+        """Take in what the API server has answered. When the watch tells the same, it is no news any more: who is concerned has to hear of
+        it now.
+
+        :param key: who is being looked after; that children or pods are others now it sees by itself
+        """
+        before = _written(self._store.find(*key))
+        concerned = self._store.put(kind, answer)
+        edited = _written(self._store.find(*key)) != before
+        self._concern(concerned if edited else concerned - {key})
+
+
+def _active_pod(thing: Camera | Pipeline) -> str | None:
+    """Name of the pod whose worker has answered, as the status says."""
+    active = any(one.type == ConditionType.ACTIVE and one.status is TRUE for one in thing.status.conditions)
+    return thing.status.worker.pod_name if active else None
+
+
+def _touch(digest: str, number: int) -> str:
+    """Annotation of a pod that is touched for a configuration, for the first time (1) or again."""
+    return digest if number == 1 else f"{digest}.{number}"
+
+
+def _written(body: Body | None) -> Body:
+    """What people write in an object, in short."""
+    metadata = body["metadata"] if body else {}
+    return {name: metadata.get(name) for name in ("uid", "generation", "labels", "annotations")}
 
 
 def _status_body(status: Status) -> Body:

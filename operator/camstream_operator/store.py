@@ -282,7 +282,7 @@ class Objects(Mapping[Key, Camera | Pipeline]):
 
 
 def _model(kind: str, body: bytes) -> Camera | Pipeline:
-    found = KINDS[kind].model_validate_json(zlib.decompress(body))
+    found = KINDS[kind].model_validate_json(zlib.decompress(body), extra="ignore")
     assert isinstance(found, (Camera, Pipeline))  # noqa: S101 - the key says so
     return found
 

@@ -378,15 +378,19 @@ OPERATOR_MAY = {
     ("", "pods"): {"list", "watch", "patch"},
     ("", "events"): {"create", "patch"},
 }
-AT_HOME = {("coordination.k8s.io", "leases"): {"get", "create", "update"}}
+AT_HOME = {
+    ("coordination.k8s.io", "leases"): {"create"},
+    # Its own one only.
+    ("coordination.k8s.io", f"leases {OPERATOR}"): {"get", "update"},
+}
 
 
 def rights(role: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
-    """Verbs by group and resource; each resource is in one rule only."""
+    """Verbs by group and resource, which is followed by the names of those that are meant; each is in one rule only."""
     found: dict[tuple[str, str], set[str]] = {}
     for rule in role["rules"]:
-        assert rule.keys() == {"apiGroups", "resources", "verbs"}
-        for resource in rule["resources"]:
+        assert rule.keys() - {"resourceNames"} == {"apiGroups", "resources", "verbs"}
+        for resource in (" ".join([one, *rule.get("resourceNames", [])]) for one in rule["resources"]):
             [group] = rule["apiGroups"]
             assert (group, resource) not in found
             found[group, resource] = set(rule["verbs"])

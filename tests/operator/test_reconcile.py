@@ -224,7 +224,7 @@ def test_pipelines_outlive_their_camera_and_take_a_new_one_without_a_new_pod(clu
     assert cluster.get("Deployment", namespace, "cpl-fit")["spec"] == before["spec"]
     # The new one finds the children of the old one, until they are collected.
     cluster.create("Camera", namespace, "gun", SIMULATION)
-    cluster.wait_for_reason("Camera", namespace, "gun", "Deployed", "ApiConflict")
+    cluster.wait_for_reason("Camera", namespace, "gun", "Deployed", "OldOneGoes")
     cluster.collect_garbage(namespace)
     cluster.wait_until_deployed("Camera", namespace, "gun")
     cluster.wait_until_deployed("Pipeline", namespace, "fit")

@@ -73,7 +73,7 @@ def test_only_the_last_state_counts_after_a_break(cluster: Cluster, tmp_path: Pa
     assert cluster.find("Camera", namespace, "spare") is None
     with running_operator(tmp_path, cluster.server.kubeconfig, **settings):
         # The children of the old one are there until they are collected.
-        cluster.wait_for_reason("Camera", namespace, "gun", "Deployed", "ApiConflict")
+        cluster.wait_for_reason("Camera", namespace, "gun", "Deployed", "OldOneGoes")
         spare = cluster.get("Deployment", namespace, "cam-spare")
         cluster.collect_garbage(namespace)
         wait_until_deployed(cluster, namespace)

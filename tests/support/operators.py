@@ -332,7 +332,9 @@ class Bench:
         self.recorder = Recorder(api, "bench")
         self.reports = Reports(lambda _: None)
         found = Settings.model_validate(SETTINGS | settings)
-        self.reconciler = Reconciler(self.store, api, found, self.reports, self.recorder, self.metrics, lambda: datetime.now(UTC))
+        self.reconciler = Reconciler(
+            self.store, api, found, self.reports, self.recorder, self.metrics, lambda: datetime.now(UTC), self._concern
+        )
 
     def _concern(self, keys: set[Key]) -> None:
         self.concerned |= {key for key in keys if key.kind in ("Camera", "Pipeline")}

@@ -67,7 +67,11 @@ def exactly_one(names: tuple[str, ...]) -> Rule:
 
 
 class Spec(BaseModel):
-    """Base of every model: frozen, without unknown fields, ``camelCase`` outside and ``snake_case`` inside."""
+    """Base of every model: frozen, without unknown fields, ``camelCase`` outside and ``snake_case`` inside.
+
+    An unknown field in a file is a mistake that somebody wants to hear of. What a cluster or a worker tells may come from a newer version,
+    and is read with ``extra="ignore"``.
+    """
 
     model_config = ConfigDict(
         frozen=True,

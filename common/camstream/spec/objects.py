@@ -23,6 +23,8 @@ class Metadata(Spec):
     annotations: dict[str, str] = {}
     generation: int | None = None
     uid: str | None = None
+    creation_timestamp: str | None = None
+    """[UTC] As Kubernetes writes times."""
 
 
 class Object(Spec):

@@ -1,4 +1,7 @@
-"""What a worker tells about itself at ``/status``: read by the local supervisor, the operator and the live page."""
+"""What a worker tells about itself at ``/status``: read by the local supervisor, the operator and the live page.
+
+Worker and reader may be of different versions: a field that is added has a default, and none that is required goes away.
+"""
 
 from pydantic import Field
 
@@ -90,6 +93,6 @@ class WorkerReport(Spec):
     background: BackgroundUse | None = None
     script: ScriptUse | None = None
     last_error: str = ""
-    """The last frame or connection that failed, in words."""
+    """The last frame or connection that failed, in words; of frames that fail one after the other, the first."""
     exit: ExitStatus | None = None
     """How it ended for good, where it only stays to tell: it is not to be started again with this configuration."""

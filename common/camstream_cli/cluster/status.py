@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, kubectl: Kubectl) -> int:
 def _report(kubectl: Kubectl, thing: Thing) -> WorkerReport | None:
     """What the worker says; nothing where it cannot be asked, or may not be: the status says why."""
     try:
-        return WorkerReport.model_validate_json(kubectl.worker(thing, "/status"))
+        return WorkerReport.model_validate_json(kubectl.worker(thing, "/status"), extra="ignore")
     except NoAnswer as error:
         # The operator may not have noticed yet.
         print(f"kubectl camstream: {error}", file=sys.stderr)
@@ -61,7 +61,7 @@ def view_of(thing: Thing, report: WorkerReport | None = None) -> ObjectView:
     """:raises CamstreamError: if its status is of a version that this one does not know"""
     known = {name: value for name, value in thing.status.items() if name in _FIELDS}
     try:
-        status = StreamingStatus.model_validate(known)
+        status = StreamingStatus.model_validate(known, extra="ignore")
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -96,7 +96,7 @@ class Desired:
         if key not in self._created:
             # Only of a Background somebody has to know whether it was made anew; in those that are edited it would be a part of the ETag.
             uid = {"uid": str(uuid.uuid4())} if isinstance(thing, Background) else {}
-            self._created[key] = {"creationTimestamp": stamp(datetime.now(UTC)), **uid}
+            self._created[key] = {"creation_timestamp": stamp(datetime.now(UTC)), **uid}
         told = {**self._created[key], "generation": self._generation(key, thing)}
         metadata = thing.metadata.model_validate(thing.metadata.model_dump() | told)
         return thing.model_copy(update={"metadata": metadata})

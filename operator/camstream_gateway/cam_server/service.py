@@ -139,7 +139,7 @@ class Service:
             return None
         try:
             async with self._http.get(f"{held.http_address}/status", timeout=aiohttp.ClientTimeout(total=REPORT_S)) as answer:
-                return WorkerReport.model_validate_json(await answer.read())
+                return WorkerReport.model_validate_json(await answer.read(), extra="ignore")
         except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
             return None
 

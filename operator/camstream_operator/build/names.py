@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from camstream.names import GATHER_PORT, GROUP, KIND_LABEL, MANAGED_BY, NAME_LABEL, OPERATOR, STREAM_PORT
+from camstream.names import GATHER_PORT, GROUP, HTTP_PORT, KIND_LABEL, MANAGED_BY, NAME_LABEL, OPERATOR, STREAM_PORT
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 
@@ -50,6 +50,16 @@ def stream_address(thing: Camera | Pipeline) -> str:
     """The stream, for readers inside the cluster; with ``output.connect`` they are the ones who listen."""
     key = Key.of(thing)
     return thing.spec.output.connect or f"tcp://{child_name(key)}.{key.namespace}.svc:{stream_port(thing)}"
+
+
+def status_url(ip: str) -> str:
+    """Where the worker of a pod tells about itself."""
+    return f"http://{host(ip)}:{HTTP_PORT}/status"
+
+
+def host(address: str) -> str:
+    """An address or name as it stands before a port."""
+    return f"[{address}]" if ":" in address else address
 
 
 def gather_address(key: Key) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol
@@ -135,8 +136,14 @@ class Recorder:
         await self._queue.run(self._write, WRITERS)
 
     def stop(self) -> None:
-        """Let `run` end after the Events that are on their way; the others are lost."""
+        """Let `run` end after the Events that are on their way; the others wait for `flush`."""
         self._queue.stop()
+
+    async def flush(self) -> None:
+        """Write what still waits, after `run` has ended: once each, as there is no time to try again."""
+        for key in [key for key, series in self._series.items() if series.waiting]:
+            with suppress(Retry):
+                await self._write(key)
 
     async def _write(self, key: _Key) -> None:
         series = self._series.get(key)

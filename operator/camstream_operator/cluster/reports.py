@@ -29,7 +29,7 @@ ANSWER_S: Final = 3.0
 SILENT_S: Final = 15.0
 """[s] Without an answer for this long, a worker counts as silent."""
 START_S: Final = 120.0
-"""[s] The same for one that has never answered: as long as its pod is given to start."""
+"""[s] The same for one that is not known to have answered ever: as long as its pod is given to start."""
 HURRY_FOR_S: Final = 60.0
 TOGETHER: Final = 32
 MAX_BYTES: Final = 1 << 20
@@ -42,6 +42,7 @@ class Asked:
     key: Key
     url: str
     answered_at: float
+    patience_s: float
     due: float = 0.0
     report: WorkerReport | None = None
     hurried_until: float = 0.0
@@ -60,11 +61,14 @@ class Reports:
         self._due: list[tuple[float, str]] = []
         self._more = asyncio.Event()
 
-    def watch(self, uid: str, key: Key, url: str) -> None:
-        """Ask the worker of a pod from now on, if it is not asked yet."""
+    def watch(self, uid: str, key: Key, url: str, answered: bool = False) -> None:
+        """Ask the worker of a pod from now on, if it is not asked yet.
+
+        :param answered: it is known to have answered somebody else
+        """
         known = self._asked.get(uid)
         if known is None or known.url != url:
-            self._asked[uid] = Asked(key, url, answered_at=self._clock())
+            self._asked[uid] = Asked(key, url, self._clock(), SILENT_S if answered else START_S)
             self._ask_at(uid, 0.0)
 
     def keep_only(self, key: Key, uids: set[str]) -> None:
@@ -72,12 +76,19 @@ class Reports:
         for uid in [uid for uid, asked in self._asked.items() if asked.key == key and uid not in uids]:
             del self._asked[uid]
 
-    def hurry(self, uid: str, digest: str) -> None:
-        """Ask often for a while: a configuration of this name is about to be applied."""
+    def hurry(self, uid: str, digest: str) -> float:
+        """Ask often for a while: a configuration of this name is about to be applied.
+
+        :returns: for how long it has been awaited [s]
+        """
         asked = self._asked.get(uid)
-        if asked is not None and asked.awaited != digest:
-            asked.awaited, asked.hurried_until = digest, self._clock() + HURRY_FOR_S
+        if asked is None:
+            return 0.0
+        now = self._clock()
+        if asked.awaited != digest:
+            asked.awaited, asked.hurried_until = digest, now + HURRY_FOR_S
             self._ask_at(uid, 0.0)
+        return now - (asked.hurried_until - HURRY_FOR_S)
 
     def of(self, uid: str) -> WorkerReport | None:
         """What the worker of a pod said last, unless that was too long ago."""
@@ -131,10 +142,12 @@ class Reports:
         asked = self._asked.get(uid)
         if asked is None:
             return
-        found: WorkerReport | None
+        found = None
         try:
-            async with http.get(asked.url) as answer:
-                found = WorkerReport.model_validate_json(await answer.content.read(MAX_BYTES)) if answer.status == 200 else None
+            # The user's own code runs there, too: it must not send us anywhere.
+            async with http.get(asked.url, allow_redirects=False) as answer:
+                if answer.status == 200 and (body := await _whole(answer)) is not None:
+                    found = WorkerReport.model_validate_json(body, extra="ignore")
         except (aiohttp.ClientError, OSError, TimeoutError, ValidationError):
             found = None
         asked.busy = False
@@ -143,8 +156,8 @@ class Reports:
         now = self._clock()
         before, was_silent = asked.report, asked.silent
         if found is not None:
-            asked.report, asked.answered_at, asked.silent = found, now, False
-        elif now - asked.answered_at > (SILENT_S if asked.report else START_S):
+            asked.report, asked.answered_at, asked.silent, asked.patience_s = found, now, False, SILENT_S
+        elif now - asked.answered_at > asked.patience_s:
             asked.silent = True
         if asked.silent is not was_silent or (found is not None and (before is None or essence(found) != essence(before))):
             self._changed(asked.key)
@@ -165,8 +178,20 @@ class Reports:
         self._more.set()
 
 
+async def _whole(answer: aiohttp.ClientResponse) -> bytes | None:
+    """The body of an answer; None where it is too long."""
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > MAX_BYTES:
+            return None
+    return bytes(body)
+
+
 def essence(report: WorkerReport) -> WorkerReport:
-    """A report without what changes all the time."""
+    """A report without what changes all the time. What failed last is told of a background that is not used; of a stream that runs, its
+    message says that, too.
+    """
     return report.model_copy(
         update={
             "frames": FrameCounts(),
@@ -175,6 +200,6 @@ def essence(report: WorkerReport) -> WorkerReport:
             "bytes_sent": 0,
             "last_frame": None,
             "idle_seconds": None,
-            "last_error": "" if report.background else report.last_error,
+            "last_error": "" if report.background or report.phase is Phase.RUNNING else report.last_error,
         }
     )

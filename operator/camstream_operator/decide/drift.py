@@ -44,5 +44,17 @@ def _named(desired: list[Any], found: list[Any]) -> list[Any] | None:
 
 def owner_uid(child: Mapping[str, Any]) -> str | None:
     """Of the object that controls a child."""
+    owner = _owner(child)
+    return owner["uid"] if owner else None
+
+
+def is_earlier(desired: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether a child belongs to an object of the same kind and name as the desired one, with another uid: it was deleted and made anew."""
+    ours, theirs = _owner(desired), _owner(found)
+    same = ours and theirs and all(ours.get(name) == theirs.get(name) for name in ("apiVersion", "kind", "name"))
+    return bool(same) and owner_uid(desired) != owner_uid(found)
+
+
+def _owner(child: Mapping[str, Any]) -> Mapping[str, Any] | None:
     owners = child["metadata"].get("ownerReferences") or []
-    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
+    return next((owner for owner in owners if owner.get("controller")), None)

@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from camstream.decide import FALSE, TRUE, Finding, Seen, ended_for_good, stopped
 from camstream.errors import SpecError
-from camstream.names import HTTP_PORT, PAUSE
+from camstream.names import PAUSE
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.output import ServiceType
 from camstream.spec.report import WorkerReport
-from camstream.spec.status import ExitStatus, WorkerStatus
+from camstream.spec.status import CameraStatus, ConditionType, ExitStatus, PipelineStatus, WorkerStatus
 from camstream.spec.worker import WorkerConfig
-from camstream_operator.build.names import selector, stream_address
+from camstream_operator.build.names import host, selector, status_url, stream_address
 from camstream_operator.decide.pods import (
     OUT_OF_MEMORY,
     answers,
@@ -29,6 +29,10 @@ Body = dict[str, Any]
 
 DEPLOYED: Final = Finding(TRUE, "Applied")
 NOT_DEPLOYED: Final = Finding(FALSE, "NotAccepted")
+NEEDS_NO_WORKER: Final = frozenset({ConditionType.ACCEPTED, ConditionType.DEPLOYED, ConditionType.RECONCILIATION_PAUSED})
+"""What is known without a word of the worker."""
+OF_ITS_CONFIG: Final = frozenset({ConditionType.CONFIG_APPLIED, ConditionType.BACKGROUND_LOADED, ConditionType.SCRIPT_RUNS})
+"""What a worker has said of one configuration, and does not hold for another one."""
 PAUSED: Final = Finding(FALSE, "Paused", f"nothing is made while the annotation {PAUSE} is set")
 
 
@@ -88,6 +92,25 @@ def see(
     return seen
 
 
+def until_heard(status: CameraStatus | PipelineStatus, previous: CameraStatus | PipelineStatus) -> CameraStatus | PipelineStatus:
+    """What to tell of a worker that ran when it was last heard, which was not by this process: what is seen, and else what was told before.
+
+    :param status: what would be told of a worker that has not said anything yet
+    """
+    same = status.config.desired_hash == previous.config.desired_hash
+    seen = NEEDS_NO_WORKER if same else NEEDS_NO_WORKER | OF_ITS_CONFIG
+    before = {one.type: one for one in previous.conditions}
+    told = {name: getattr(previous, name) for name in ("phase", "clients", "worker", "background", "script") if hasattr(previous, name)}
+    return status.model_copy(
+        update=told
+        | {
+            "conditions": [one if one.type in seen else before.get(one.type, one) for one in status.conditions],
+            "config": status.config.model_copy(update={"applied_hash": previous.config.applied_hash}),
+            "stream": status.stream.model_copy(update={"external_address": previous.stream.external_address}),
+        }
+    )
+
+
 def _obstacle(pod: Body | None, deployment: Body | None, ended: ExitStatus | None, silent: Callable[[str], bool]) -> Finding | None:
     if pod is None:
         return obstacle_of_deployment(deployment)
@@ -97,7 +120,7 @@ def _obstacle(pod: Body | None, deployment: Body | None, ended: ExitStatus | Non
         reason = OUT_OF_MEMORY if ended.reason == OUT_OF_MEMORY else "CrashLoopBackOff"
         return Finding(FALSE, reason, f"the worker ends again and again: {ended.message}")
     if silent(pod["metadata"]["uid"]) and (address := answers(pod)):
-        where = f"http://{address}:{HTTP_PORT}/status"
+        where = status_url(address)
         return Finding(FALSE, "NoAnswer", f"the worker runs but does not answer at {where}; see its log, its node and network policies")
     return None
 
@@ -109,8 +132,8 @@ def _external_address(thing: Camera | Pipeline, service: Body | None, pod: Body 
     port: Mapping[str, Any] = next((p for p in service["spec"].get("ports") or [] if p.get("name") == "stream"), {})
     if wanted is ServiceType.NODE_PORT:
         # Any node would do; that of the worker spares a hop.
-        host, number = pod["status"]["hostIP"] if pod else None, port.get("nodePort")
+        place, number = pod["status"]["hostIP"] if pod else None, port.get("nodePort")
     else:
         given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
-        host, number = given[0].get("ip") or given[0].get("hostname"), port.get("port")
-    return f"tcp://{host}:{number}" if host and number else None
+        place, number = given[0].get("ip") or given[0].get("hostname"), port.get("port")
+    return f"tcp://{host(place)}:{number}" if place and number else None

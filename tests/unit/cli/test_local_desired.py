@@ -74,13 +74,13 @@ def test_kept_file_that_is_no_object_is_told(tmp_path: Path) -> None:
 def test_objects_know_when_they_were_made() -> None:
     desired = Desired()
     desired.apply(camera())
-    first = desired.objects[0].metadata.model_extra
+    first = desired.objects[0].metadata.creation_timestamp
     desired.apply(camera("cam", "edited"))
     assert first
-    assert desired.objects[0].metadata.model_extra == first
+    assert desired.objects[0].metadata.creation_timestamp == first
     desired.delete(Key.of(camera()))
     desired.apply(camera())
-    assert desired.objects[0].metadata.model_extra != first
+    assert desired.objects[0].metadata.creation_timestamp != first
 
 
 def test_specs_of_an_object_are_counted() -> None:

@@ -512,17 +512,23 @@ def test_a_failure_for_good_says_why_and_what_to_do_and_another_one_promises_not
 # ---------------------------------------------------------------------- a spec that is wrong although it is stored
 
 
-def test_a_spec_that_is_not_valid_is_told_beside_what_was_known() -> None:
+def test_a_spec_that_is_not_valid_is_told_and_nothing_else_is_known() -> None:
     running = decide(CAMERA, CONFIG, Seen(report=REPORT, deployed=APPLIED, address="tcp://gun:9999"))
     status = decide_invalid("camera/gun is not valid: threads: too many; correct it", running, 4, LATER)
     assert (status.phase, status.observed_generation) == (Phase.FAILED, 4)
-    assert facts(status) == facts(running) | {"Accepted": ("False", "InvalidSpec")}
+    # Nobody looks any more whether frames flow.
+    unknown = dict.fromkeys(facts(running), ("Unknown", "NotAccepted"))
+    assert facts(status) == unknown | {"Accepted": ("False", "InvalidSpec")}
     assert headline(status) == "camera/gun is not valid: threads: too many; correct it"
     assert status.conditions[0].type == "Accepted"
     assert status.conditions[0].last_transition_time == "2026-08-21T12:05:00Z"
-    # What is told of the rest is about the spec before.
-    assert [c.observed_generation for c in status.conditions] == [4] + [3] * (len(status.conditions) - 1)
+    assert {c.observed_generation for c in status.conditions} == {4}
     assert (status.stream, status.worker, status.config) == (running.stream, running.worker, running.config)
+
+
+def test_a_condition_that_only_a_newer_version_knows_is_left_out_of_the_status_of_a_spec_that_is_not_valid() -> None:
+    newer = CAMERA.status.model_validate({"conditions": [{"type": "Shines", "status": "True", "reason": "X", "lastTransitionTime": "x"}]})
+    assert facts(decide_invalid("wrong", newer, 4, LATER)) == {"Accepted": ("False", "InvalidSpec")}
 
 
 def test_a_spec_that_was_never_valid_is_told_alone() -> None:

@@ -98,6 +98,15 @@ def test_status_has_no_defaults_and_no_changes() -> None:
         assert not {"default", "x-change"} & set(schema), path
 
 
+def test_only_what_the_first_version_told_is_required_of_a_report() -> None:
+    """A worker of an older version does not tell what was added since, and is understood all the same."""
+    required = {f"{path}.{name}" for path, schema in nodes(structural(WorkerReport)) for name in schema.get("required", [])}
+    whole = {"kind", "name", "externalName", "pid", "startedAt", "phase", "config", "stream", "input"}
+    parts = {"config.appliedHash", "config.appliedAt", "input.address", "lastFrame.pulseId", "lastFrame.ageSeconds"}
+    parts |= {"background.name", "background.sha256", "exit.reason"}
+    assert required == {f".{name}" for name in whole | parts}
+
+
 def test_values_of_an_enumeration_are_explained() -> None:
     assert member_docs(Backlog)["Newest"].startswith("Process in order while the queue has room")
     backlog = structural(PipelineSpec, ROLLOUT)["properties"]["input"]["properties"]["backlog"]

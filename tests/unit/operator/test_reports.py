@@ -37,3 +37,10 @@ def test_what_changes_all_the_time_is_no_news(change: dict[str, Any]) -> None:
 def test_what_the_status_tells_is_news(change: dict[str, Any]) -> None:
     report = report_of(CAMERA)
     assert essence(report.model_copy(update=change)) != essence(report)
+
+
+def test_failures_of_single_frames_are_no_news_while_the_stream_runs() -> None:
+    report = report_of(CAMERA)
+    assert essence(report.model_copy(update={"last_error": "too dark at pulse 7"})) == essence(report)
+    waiting = report.model_copy(update={"phase": Phase.WAITING})
+    assert essence(waiting.model_copy(update={"last_error": "no such background"})) != essence(waiting)

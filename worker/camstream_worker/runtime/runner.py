@@ -65,6 +65,9 @@ class StreamState:
     last_error: str = ""
     failing_since: float | None = None
     """[s] Monotonic time since when no frame could be processed; None while they can."""
+    failing_with: str = ""
+    """What was wrong with the first of these frames that the job of now has processed: a text that changes with every frame is news all
+    the time."""
     last_pulse_id: int | None = None
     last_sent: float = 0.0
     """[s] since 1970"""
@@ -165,6 +168,7 @@ class Runner:
         if job.script is not self.job.script:
             self.state.script_error = ""
         self.job = job
+        self.state.failing_with = ""
 
     def stop(self, timeout_s: float) -> bool:
         """End all threads; tell whether they did within ``timeout_s`` [s]."""
@@ -392,6 +396,8 @@ class Runner:
             self.counters.failed += 1
             self.state.failing_since = self.state.failing_since or start
             self._note(error)
+            if job is self.job:
+                self.state.failing_with = self.state.failing_with or self.state.last_error
             if isinstance(error, ScriptError):
                 self.state.script_failed(str(error), start)
             if isinstance(job.plan, OwnProgram):
@@ -404,7 +410,7 @@ class Runner:
         finally:
             del self._calls[threading.get_ident()]
         self.counters.processed += 1
-        self.state.failing_since = None
+        self.state.failing_since, self.state.failing_with = None, ""
         self._observers.processed(time.monotonic() - start)
         return values
 

@@ -85,7 +85,7 @@ def make_report(runner: Runner, config: ConfigReport, started_at: float, rates: 
 
 def _last_error(runner: Runner) -> str:
     """Why its job lacks something is worth more than that frames fail without it."""
-    return runner.job.problem or runner.state.last_error
+    return runner.job.problem or runner.state.failing_with or runner.state.last_error
 
 
 def _script(runner: Runner) -> ScriptUse | None:

@@ -280,3 +280,17 @@ def test_stopped_recorder_ends() -> None:
         await running
 
     asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_what_waits_when_all_ends_is_written_and_nobody_tries_again(recording: Recording, events: Events) -> None:
+    recording.say()
+    recording.write_what_waits()
+    # The second time it would wait for a while.
+    recording.say()
+    recording.say("no room", "Unschedulable")
+    recording.runner.run(recording.recorder.flush())
+    assert sorted(event["count"] for event in events.kept.values()) == [1, 2]
+    recording.say("too late")
+    events.broken, before = ApiError(500, "Broken", "no"), len(events.writes)
+    recording.runner.run(recording.recorder.flush())
+    assert len(events.writes) == before + 1

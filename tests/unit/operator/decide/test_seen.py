@@ -15,7 +15,7 @@ from camstream.spec.report import ConfigReport, InputReport, WorkerReport
 from camstream.spec.status import CameraStatus, ConfigStatus, ExitStatus, Phase, StreamStatus, WorkerStatus
 from camstream_operator.build.children import place_of
 from camstream_operator.build.names import IDENTITY
-from camstream_operator.decide.seen import see
+from camstream_operator.decide.seen import see, until_heard
 from camstream_operator.settings import Settings
 
 NOW = datetime(2026, 8, 21, 12, 0, 0, tzinfo=UTC)
@@ -91,6 +91,30 @@ def facts(status: CameraStatus) -> dict[str, tuple[str, str]]:
 
 def message_of(status: CameraStatus, kind: str) -> str:
     return next(condition.message for condition in status.conditions if condition.type == kind)
+
+
+# ---------------------------------------------------------------------- a worker that somebody else has heard
+
+
+def test_nothing_changes_until_a_worker_that_ran_is_heard() -> None:
+    found = pod("a", WANTED, state=RUNNING, restarts=2)
+    before = status_of(look(found, reports={"a": report()}))
+    running = CAMERA.model_copy(update={"status": before})
+    assert until_heard(decide_status(running, CONFIG, look(found), before, NOW), before) == before
+
+
+def test_an_edit_is_told_before_a_worker_that_ran_is_heard_and_what_only_it_knows_stays() -> None:
+    found = pod("a", WANTED, state=RUNNING)
+    before = status_of(look(found, reports={"a": report()}))
+    edited = make_camera(generation=2, groups=["Laser"]).model_copy(update={"status": before})
+    config = config_of(edited)
+    seen = look(found, camera=edited, failed=Finding(FALSE, "Forbidden", "no right"))
+    status = until_heard(decide_status(edited, config, seen, before, NOW), before)
+    assert (status.observed_generation, status.phase, status.worker) == (2, Phase.RUNNING, before.worker)
+    assert status.config == ConfigStatus(desired_hash=config.digest(), applied_hash=CONFIG.digest())
+    # Nobody knows yet whether it has the edit.
+    expected = {"Deployed": ("False", "Forbidden"), "ConfigApplied": ("Unknown", "NotDeployed")}
+    assert facts(status) == facts(before) | expected
 
 
 # ---------------------------------------------------------------------- one worker
