@@ -97,6 +97,7 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
         watchers.append(mirror.follow())
         metrics = Metrics()
         library = Library(args.backgrounds, by_namespace=isinstance(store, ClusterStore))
+        library.wrote = metrics.wrote
         service = Service(mirror, http, library, ScriptFolder(args.scripts), records, args.allow_pickle)
         if isinstance(store, ClusterStore):
             collector = Collector(store, service)

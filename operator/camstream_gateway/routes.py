@@ -17,6 +17,7 @@ from aiohttp.typedefs import Middleware
 from camstream.errors import BackgroundError
 from camstream.spec.fields import OutputMode
 from camstream_gateway.backgrounds import Library
+from camstream_gateway.disk import Disk
 from camstream_gateway.metrics import PAGE, Metrics
 from camstream_gateway.native.application import Native
 from camstream_gateway.native.replies import errors_as_json
@@ -69,7 +70,7 @@ class Gateway:
         self._sockets: set[web.WebSocketResponse] = set()
         self._previews: dict[StreamKey, Preview] = {}
         self._library = library
-        metrics.watch(lambda: len(self._sockets), library.folder)
+        metrics.watch(lambda: len(self._sockets), Disk(library.folder))
 
     def application(self, host: str, access: Middleware, native: Native) -> web.Application:
         """

@@ -7,6 +7,7 @@ import pytest
 from metric_families import PROCESSES, Family, families
 
 from camstream.spec.status import ConditionType, Phase
+from camstream_gateway.disk import WRITES
 from camstream_gateway.metrics import DOORS
 from camstream_operator.cluster.api import RESOURCES
 from camstream_operator.metrics import CAUSES, RESOURCE_NAMES, RESULTS
@@ -64,7 +65,7 @@ def test_every_label_is_explained_and_no_other(tmp_path: Path) -> None:
         ("phase", {phase.value for phase in Phase}),
         ("condition", {condition.value for condition in ConditionType}),
         ("kind", set(RESOURCES)),
-        ("result", set(RESULTS)),
+        ("result", {*RESULTS, *WRITES}),
         ("cause", set(CAUSES)),
         ("door", set(DOORS)),
         ("resource", {*RESOURCE_NAMES, "other"}),
