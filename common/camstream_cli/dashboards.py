@@ -228,7 +228,16 @@ STORE_PANELS: Final = (
     _series("Requests", f"sum by (route, code) (rate({GATEWAY}_requests_total{RATE}))", "{{route}} {{code}}", "reqps"),
     _quantiles("Wait for an answer", f"{GATEWAY}_request_seconds", ""),
     _series("Cores", f"sum by (pod, instance) (rate({GATEWAY}_process_cpu_seconds_total{RATE}))", "{{pod}} {{instance}}"),
-    _series("Memory", f"max by (pod, instance) ({GATEWAY}_process_resident_memory_bytes)", "{{pod}} {{instance}}", "bytes"),
+    Panel(
+        "Memory",
+        (
+            Query(f"max({GATEWAY}_process_resident_memory_bytes)", "process"),
+            Query(f"max({GATEWAY}_held_bytes)", "frames and uploads"),
+            Query(f"max({GATEWAY}_held_most_bytes)", "which these may take"),
+        ),
+        "bytes",
+    ),
+    _series("No memory for", f"sum by (what) (increase({GATEWAY}_no_room_total{RATE}))", "{{what}}"),
 )
 
 DASHBOARDS: Final = (

@@ -166,7 +166,7 @@ def pixels_of(name: str, content: bytes) -> Image:
     """
     try:
         pixels = np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise BackgroundError(f"background '{name}' is damaged: {error}; collect a new one") from error
     return check(pixels, name)
 

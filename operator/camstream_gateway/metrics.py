@@ -8,10 +8,11 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from camstream import __version__
 from camstream_gateway.disk import WRITES, Disk
+from camstream_gateway.memory import USES, Memory
 
 PREFIX: Final = "camstream_gateway"
 WAIT_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -43,14 +44,15 @@ class Metrics:
         ProcessCollector(namespace=PREFIX, registry=self.registry)
         self._disk: Disk | None = None
 
-    def watch(self, viewers: Callable[[], int], disk: Disk) -> None:
+    def watch(self, viewers: Callable[[], int], disk: Disk, memory: Memory) -> None:
         """Add the numbers that are looked up when they are asked for.
 
         :param viewers: how many there are
         :param disk: of the backgrounds
+        :param memory: of frames, messages and uploads
         """
         self._disk = disk
-        self.registry.register(_Figures(viewers, disk))
+        self.registry.register(_Figures(viewers, disk, memory))
 
     def wrote(self, result: str) -> None:
         """A background was to be stored, and that has ended so: one of :data:`WRITES`."""
@@ -96,11 +98,18 @@ def _route(request: web.Request) -> str:
 
 
 class _Figures:
-    def __init__(self, viewers: Callable[[], int], disk: Disk) -> None:
-        self._viewers, self._disk = viewers, disk
+    def __init__(self, viewers: Callable[[], int], disk: Disk, memory: Memory) -> None:
+        self._viewers, self._disk, self._memory = viewers, disk, memory
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"{PREFIX}_viewers", "Viewers that are connected", self._viewers())
+        held, most = self._memory.used, self._memory.most
+        yield GaugeMetricFamily(f"{PREFIX}_held_bytes", "Memory that frames, messages on their way and uploads take", held)
+        yield GaugeMetricFamily(f"{PREFIX}_held_most_bytes", "Memory that they may take: half of the limit", most)
+        refused = CounterMetricFamily(f"{PREFIX}_no_room", "Frames, messages and uploads for which there was no memory", labels=["what"])
+        for use in USES:
+            refused.add_metric([use], self._memory.refused[use])
+        yield refused
         yield GaugeMetricFamily(
             f"{PREFIX}_store_answers", "1 while the disk of the backgrounds can be looked at, and answers in time", int(self._disk.answers)
         )

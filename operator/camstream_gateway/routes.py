@@ -32,7 +32,7 @@ from camstream_gateway.subscriptions import Subscriptions
 log = logging.getLogger(__name__)
 
 MOST_VIEWERS: Final = 64
-"""Each holds two frames, and a paused one those that it steps through."""
+"""What they hold together is bounded by :class:`camstream_gateway.memory.Memory`; this bounds what they ask for."""
 
 MOST_REQUEST_BYTES: Final = 4096
 HEARTBEAT_S: Final = 20.0
@@ -70,7 +70,7 @@ class Gateway:
         self._sockets: set[web.WebSocketResponse] = set()
         self._previews: dict[StreamKey, Preview] = {}
         self._library = library
-        metrics.watch(lambda: len(self._sockets), Disk(library.folder))
+        metrics.watch(lambda: len(self._sockets), Disk(library.folder), subscriptions.memory)
 
     def application(self, host: str, access: Middleware, native: Native) -> web.Application:
         """

@@ -14,6 +14,7 @@ from camstream.spec.key import Key
 from camstream.spec.report import ConfigReport
 from camstream.spec.worker import StoredBackground
 from camstream_gateway.disk import Disk
+from camstream_gateway.memory import Memory
 from camstream_gateway.metrics import Metrics as GatewayMetrics
 from camstream_operator.metrics import Metrics as OperatorMetrics
 from camstream_operator.metrics import State, state_of
@@ -103,7 +104,7 @@ def operator_registry(states: Iterable[tuple[Key, State]] = ((Key("Camera", "gun
 def gateway_registry(store: Path) -> CollectorRegistry:
     metrics, disk = GatewayMetrics(), Disk(store)
     disk.take()
-    metrics.watch(lambda: 0, disk)
+    metrics.watch(lambda: 0, disk, Memory())
     return metrics.registry
 
 
