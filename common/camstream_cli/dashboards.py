@@ -128,6 +128,8 @@ def _stream_panels(kind: str) -> tuple[Panel, ...]:
                 Query(f"sum(rate(camstream_frames_processed_total{{{one}}}{RATE}))", "processed"),
                 Query(f"sum(rate(camstream_frames_sent_total{{{one}}}{RATE}))", "sent"),
                 Query(f"sum(rate(camstream_frames_failed_total{{{one}}}{RATE}))", "failed"),
+                Query(f"sum(rate(camstream_script_errors_total{{{one}}}{RATE}))", "failed in the script"),
+                Query(f"sum(rate(camstream_pulse_id_gaps_total{{{one}}}{RATE}))", "never came, by their pulse ids"),
             ),
             "hertz",
         ),
@@ -149,10 +151,11 @@ def _stream_panels(kind: str) -> tuple[Panel, ...]:
         _quantiles("Processing of one frame", "camstream_processing_seconds", one),
         _series("Frames that wait for processing", f"sum(camstream_queue_depth{{{one}}})"),
         Panel(
-            "Connections and headers",
+            "Connections, headers and configurations",
             (
                 Query(f"sum(increase(camstream_source_reconnects_total{{{one}}}{RATE}))", "source opened again"),
                 Query(f"sum(increase(camstream_header_changes_total{{{one}}}{RATE}))", "header changed"),
+                Query(f"sum by (result) (increase(camstream_config_applies_total{{{one}}}{RATE}))", "configuration {{result}}"),
             ),
         ),
         _series("Cores", f"sum(rate(camstream_process_cpu_seconds_total{{{one}}}{RATE}))", "cores"),
@@ -190,6 +193,13 @@ OPERATOR_PANELS: Final = (
         "ops",
     ),
     _series("Requests to the API server", f"sum by (verb, code) (rate({OPERATOR}_api_requests_total{RATE}))", "{{verb}} {{code}}", "reqps"),
+    _quantiles("Wait for the API server", f"{OPERATOR}_api_request_seconds", ""),
+    _series(
+        "Failures to look after an object, by reason",
+        f"sum by (kind, reason) (increase({OPERATOR}_reconcile_errors_total{RATE}))",
+        "{{kind}} {{reason}}",
+    ),
+    _series("Idle streams started", f"sum by (kind) (increase({OPERATOR}_wakes_total{RATE}))", "{{kind}}"),
     _series("Statuses written", f"sum by (kind) (rate({OPERATOR}_status_writes_total{RATE}))", "{{kind}}", "ops"),
     _series(
         "Children written, by cause", f"sum by (kind, cause) (rate({OPERATOR}_children_applied_total{RATE}))", "{{kind}} {{cause}}", "ops"

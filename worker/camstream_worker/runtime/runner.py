@@ -29,6 +29,7 @@ from camstream_worker.counters import Counters
 from camstream_worker.outputs import Output, open_output
 from camstream_worker.pipeline.streams import Made
 from camstream_worker.runtime.clients import ClientCount
+from camstream_worker.runtime.gaps import PulseGaps
 from camstream_worker.runtime.job import Job
 from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.ring import Ring
@@ -111,6 +112,7 @@ class Runner:
         self._clients: ClientCount | None = None
         self._selector, self._filter = Selector(), ResultFilter()
         self._last_pulse = 0
+        self._gaps = PulseGaps()
         self._example: Frame | None = None
         """The newest frame: others will be like it."""
         self._threads: list[threading.Thread] = []
@@ -274,9 +276,12 @@ class Runner:
         self.counters.received += 1
         if not self.state.connected:
             self.state.connected, self.state.input_message = True, ""
+            self._gaps.restart()
         if job.simulates_pulse_id:
             self._last_pulse = max(int(time.time() * 100), self._last_pulse + 1)
             frame = replace(frame, pulse_id=self._last_pulse)
+        else:
+            self.counters.pulse_id_gaps += self._gaps.missing(frame.pulse_id)
         if self._example is None:
             self._prepare(job, frame, check=False)
         self._example = frame
@@ -386,6 +391,7 @@ class Runner:
             self.state.failing_since = self.state.failing_since or start
             self._note(error)
             if isinstance(error, ScriptError):
+                self.counters.script_errors += 1
                 self.state.script_failed(str(error), start)
             if isinstance(job.plan, OwnProgram):
                 # It was the whole program, and there is no next frame.
