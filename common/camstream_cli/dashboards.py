@@ -128,6 +128,8 @@ def _stream_panels(kind: str) -> tuple[Panel, ...]:
                 Query(f"sum(rate(camstream_frames_processed_total{{{one}}}{RATE}))", "processed"),
                 Query(f"sum(rate(camstream_frames_sent_total{{{one}}}{RATE}))", "sent"),
                 Query(f"sum(rate(camstream_frames_failed_total{{{one}}}{RATE}))", "failed"),
+                Query(f"sum(rate(camstream_script_errors_total{{{one}}}{RATE}))", "failed in the script"),
+                Query(f"sum(rate(camstream_pulse_id_gaps_total{{{one}}}{RATE}))", "never came, by their pulse ids"),
             ),
             "hertz",
         ),
@@ -149,10 +151,11 @@ def _stream_panels(kind: str) -> tuple[Panel, ...]:
         _quantiles("Processing of one frame", "camstream_processing_seconds", one),
         _series("Frames that wait for processing", f"sum(camstream_queue_depth{{{one}}})"),
         Panel(
-            "Connections and headers",
+            "Connections, headers and configurations",
             (
                 Query(f"sum(increase(camstream_source_reconnects_total{{{one}}}{RATE}))", "source opened again"),
                 Query(f"sum(increase(camstream_header_changes_total{{{one}}}{RATE}))", "header changed"),
+                Query(f"sum by (result) (increase(camstream_config_applies_total{{{one}}}{RATE}))", "configuration {{result}}"),
             ),
         ),
         _series("Cores", f"sum(rate(camstream_process_cpu_seconds_total{{{one}}}{RATE}))", "cores"),
@@ -190,6 +193,13 @@ OPERATOR_PANELS: Final = (
         "ops",
     ),
     _series("Requests to the API server", f"sum by (verb, code) (rate({OPERATOR}_api_requests_total{RATE}))", "{{verb}} {{code}}", "reqps"),
+    _quantiles("Wait for the API server", f"{OPERATOR}_api_request_seconds", ""),
+    _series(
+        "Failures to look after an object, by reason",
+        f"sum by (kind, reason) (increase({OPERATOR}_reconcile_errors_total{RATE}))",
+        "{{kind}} {{reason}}",
+    ),
+    _series("Idle streams started", f"sum by (kind) (increase({OPERATOR}_wakes_total{RATE}))", "{{kind}}"),
     _series("Statuses written", f"sum by (kind) (rate({OPERATOR}_status_writes_total{RATE}))", "{{kind}}", "ops"),
     _series(
         "Children written, by cause", f"sum by (kind, cause) (rate({OPERATOR}_children_applied_total{RATE}))", "{{kind}} {{cause}}", "ops"
@@ -220,14 +230,24 @@ STORE_PANELS: Final = (
         ("Room left, of all", f"min({GATEWAY}_store_free_bytes / {GATEWAY}_store_size_bytes)", "percentunit"),
         ("Backgrounds", f"max({GATEWAY}_store_files)", "short"),
         ("Their size", f"max({GATEWAY}_store_used_bytes)", "bytes"),
+        ("Store answers", f"min({GATEWAY}_store_answers)", "bool_yes_no"),
         ("Viewers", f"sum({GATEWAY}_viewers)", "short"),
-        ("Versions", f"count(count by (version) ({GATEWAY}_build_info))", "short"),
     ),
     Panel("Room", (Query(f"min({GATEWAY}_store_free_bytes)", "left"), Query(f"max({GATEWAY}_store_used_bytes)", "used")), "bytes"),
+    _series("Backgrounds to be stored, by how that ended", f"sum by (result) (increase({GATEWAY}_store_writes_total{RATE}))", "{{result}}"),
     _series("Requests", f"sum by (route, code) (rate({GATEWAY}_requests_total{RATE}))", "{{route}} {{code}}", "reqps"),
     _quantiles("Wait for an answer", f"{GATEWAY}_request_seconds", ""),
     _series("Cores", f"sum by (pod, instance) (rate({GATEWAY}_process_cpu_seconds_total{RATE}))", "{{pod}} {{instance}}"),
-    _series("Memory", f"max by (pod, instance) ({GATEWAY}_process_resident_memory_bytes)", "{{pod}} {{instance}}", "bytes"),
+    Panel(
+        "Memory",
+        (
+            Query(f"max({GATEWAY}_process_resident_memory_bytes)", "process"),
+            Query(f"max({GATEWAY}_held_bytes)", "frames and uploads"),
+            Query(f"max({GATEWAY}_held_most_bytes)", "which these may take"),
+        ),
+        "bytes",
+    ),
+    _series("No memory for", f"sum by (what) (increase({GATEWAY}_no_room_total{RATE}))", "{{what}}"),
 )
 
 DASHBOARDS: Final = (

@@ -26,6 +26,7 @@ from camstream_gateway.cam_server.application import camera_api, pipeline_api
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.cluster_store import ClusterStore
 from camstream_gateway.collector import Collector
+from camstream_gateway.memory import DEFAULT_LIMIT_BYTES, Memory
 from camstream_gateway.metrics import CAMERAS, PAGE, PIPELINES, Metrics
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.mirrored_objects import MirroredObjects
@@ -81,7 +82,8 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
     tokens = read_tokens(args.tokens) if args.tokens else None
     if tokens is None and not args.token_review:
         log.warning("no authentication: everybody who reaches this gateway may do what it offers; ask for --tokens or --token-review")
-    board, subscriptions = Board(), Subscriptions()
+    memory = Memory(args.memory_limit)
+    board, subscriptions = Board(), Subscriptions(memory)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_S)))
         stack.push_async_callback(subscriptions.close)
@@ -97,7 +99,8 @@ async def _serve(args: argparse.Namespace, records: Records) -> int:
         watchers.append(mirror.follow())
         metrics = Metrics()
         library = Library(args.backgrounds, by_namespace=isinstance(store, ClusterStore))
-        service = Service(mirror, http, library, ScriptFolder(args.scripts), records, args.allow_pickle)
+        library.wrote = metrics.wrote
+        service = Service(mirror, http, library, ScriptFolder(args.scripts), records, memory, args.allow_pickle)
         collector = Collector(store, service)
         watchers.append(collector.run())
         if not store.sees_files:
@@ -207,6 +210,13 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--allow-pickle", action="store_true", help="read backgrounds that old clients upload as pickles, plain arrays only"
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=int,
+        default=DEFAULT_LIMIT_BYTES,
+        metavar="BYTES",
+        help="of this process: half of it is for frames that are looked at and for uploads (default: 1 GiB)",
     )
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes, so as not to outlive the parent")
     args = parser.parse_args()

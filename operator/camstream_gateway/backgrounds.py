@@ -1,6 +1,7 @@
 """Backgrounds as files, ``<id>.npy`` in one folder: written whole, and never overwritten or deleted. The gateway is their one writer."""
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -17,8 +18,9 @@ import numpy.typing as npt
 
 from camstream.errors import BackgroundError
 from camstream.names import BACKGROUND_ID, COLLECTED, COLLECTED_FORMAT, DNS_LABEL, collected_at, is_background_of
+from camstream_gateway.disk import FAILED, FULL, REFUSED, STORED, SUFFIX
 
-SUFFIX: Final = ".npy"
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 PLAIN: Final = re.compile(BACKGROUND_ID)
 NAMESPACE: Final = re.compile(DNS_LABEL)
@@ -38,6 +40,9 @@ Image = npt.NDArray[Any]
 Announce = Callable[[str, str], Awaitable[None]]
 """Tell others of a new background: its namespace and id. Returns when they know."""
 
+Wrote = Callable[[str], None]
+"""Told how each attempt to store something has ended, from any thread: one of :data:`camstream_gateway.disk.WRITES`."""
+
 
 async def _silently(_namespace: str, _name: str) -> None:
     return
@@ -50,8 +55,8 @@ class ShapeChanged(BackgroundError):  # noqa: N818
 class Backgrounds:
     """One folder. All methods block; call them in a thread."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, wrote: Wrote = lambda _: None) -> None:
+        self._folder, self._wrote = folder, wrote
 
     def of(self, camera: str) -> list[str]:
         """Ids of everything that was collected from a camera, the oldest first.
@@ -113,6 +118,15 @@ class Backgrounds:
         :param pixels: shape (y, x), numbers
         :raises BackgroundError: if the id is taken by other pixels or cannot be a file, or the disk has no room
         """
+        try:
+            self._save(name, pixels)
+        except BackgroundError as error:
+            cause = error.__cause__
+            self._wrote(REFUSED if not isinstance(cause, OSError) else FULL if cause.errno in NO_ROOM else FAILED)
+            raise
+        self._wrote(STORED)
+
+    def _save(self, name: str, pixels: Image) -> None:
         if PLAIN.fullmatch(name) is None:
             raise BackgroundError(f"{name!r} cannot be the id of a background: use letters, digits and _ . : + -, at most 200")
         if stamp := STAMP.search(name):
@@ -191,7 +205,7 @@ def pixels_of(name: str, content: bytes) -> Image:
     """
     try:
         pixels = np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise BackgroundError(f"background '{name}' is damaged: {error}; collect a new one") from error
     return check(pixels, name)
 
@@ -212,6 +226,7 @@ class Library:
         :param by_namespace: each has a folder of its own, as on a cluster, where people of one must not see the images of another
         """
         self.folder, self._by_namespace = folder, by_namespace
+        self.wrote: Wrote = lambda _: None
         self.announce: Announce = _silently
 
     def namespaces(self) -> list[str]:
@@ -222,7 +237,7 @@ class Library:
         """:raises BackgroundError: if there cannot be such a namespace"""
         if NAMESPACE.fullmatch(namespace) is None:
             raise BackgroundError(f"{namespace!r} is no namespace")
-        return Backgrounds(self.folder / namespace if self._by_namespace else self.folder)
+        return Backgrounds(self.folder / namespace if self._by_namespace else self.folder, self.wrote)
 
 
 class Mean:

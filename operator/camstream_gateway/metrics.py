@@ -1,19 +1,18 @@
 """Prometheus metrics of the gateway: requests and how long they waited, viewers, and how full the store of backgrounds is."""
 
-import os
-import stat
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from camstream import __version__
+from camstream_gateway.disk import WRITES, Disk
+from camstream_gateway.memory import USES, Memory
 
 PREFIX: Final = "camstream_gateway"
 WAIT_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -36,15 +35,28 @@ class Metrics:
             buckets=WAIT_BUCKETS,
             registry=self.registry,
         )
+        self._writes = Counter(
+            f"{PREFIX}_store_writes_total", "Backgrounds that were to be stored, by how that ended", ["result"], registry=self.registry
+        )
+        # All from zero, so that the first one is seen as an increase.
+        for result in WRITES:
+            self._writes.labels(result)
         ProcessCollector(namespace=PREFIX, registry=self.registry)
+        self._disk: Disk | None = None
 
-    def watch(self, viewers: Callable[[], int], store: Path | None = None) -> None:
+    def watch(self, viewers: Callable[[], int], disk: Disk, memory: Memory) -> None:
         """Add the numbers that are looked up when they are asked for.
 
         :param viewers: how many there are
-        :param store: the folder of backgrounds
+        :param disk: of the backgrounds
+        :param memory: of frames, messages and uploads
         """
-        self.registry.register(_Figures(viewers, store))
+        self._disk = disk
+        self.registry.register(_Figures(viewers, disk, memory))
+
+    def wrote(self, result: str) -> None:
+        """A background was to be stored, and that has ended so: one of :data:`WRITES`."""
+        self._writes.labels(result).inc()
 
     def count(self, door: str) -> Middleware:
         """A middleware around every request.
@@ -71,6 +83,8 @@ class Metrics:
 
     async def text(self, _: web.Request) -> web.Response:
         """``/metrics``"""
+        if self._disk is not None:
+            await self._disk.refresh()
         return web.Response(body=generate_latest(self.registry), content_type="text/plain", charset="utf-8")
 
 
@@ -83,36 +97,35 @@ def _route(request: web.Request) -> str:
     return "/" + "/".join(fixed[:1] if fixed[0] == "page" else fixed)
 
 
-def _size(file: Path) -> int | None:
-    """Of a file [bytes]; None where it is a folder, or has been taken away meanwhile."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
-
-
 class _Figures:
-    def __init__(self, viewers: Callable[[], int], store: Path | None) -> None:
-        self._viewers, self._store = viewers, store
+    def __init__(self, viewers: Callable[[], int], disk: Disk, memory: Memory) -> None:
+        self._viewers, self._disk, self._memory = viewers, disk, memory
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"{PREFIX}_viewers", "Viewers that are connected", self._viewers())
+        held, most = self._memory.used, self._memory.most
+        yield GaugeMetricFamily(f"{PREFIX}_held_bytes", "Memory that frames, messages on their way and uploads take", held)
+        yield GaugeMetricFamily(f"{PREFIX}_held_most_bytes", "Memory that they may take: half of the limit", most)
+        refused = CounterMetricFamily(f"{PREFIX}_no_room", "Frames, messages and uploads for which there was no memory", labels=["what"])
+        for use in USES:
+            refused.add_metric([use], self._memory.refused[use])
+        yield refused
+        yield GaugeMetricFamily(
+            f"{PREFIX}_store_answers", "1 while the disk of the backgrounds can be looked at, and answers in time", int(self._disk.answers)
+        )
         yield from self._of_the_store()
         info = GaugeMetricFamily(f"{PREFIX}_build_info", "Always 1", labels=["version"])
         info.add_metric([__version__], 1)
         yield info
 
     def _of_the_store(self) -> Iterator[Metric]:
-        if self._store is None or not self._store.is_dir():
-            # Nothing has been collected yet.
+        room = self._disk.room
+        if room is None:
             return
-        disk = os.statvfs(self._store)
-        files = [size for file in self._store.iterdir() if (size := _size(file)) is not None]
         for name, text, number in (
-            ("store_free_bytes", "Room that is left where backgrounds are stored", disk.f_bavail * disk.f_frsize),
-            ("store_size_bytes", "Size of the disk where backgrounds are stored", disk.f_blocks * disk.f_frsize),
-            ("store_used_bytes", "Size of all stored backgrounds", sum(files)),
-            ("store_files", "Backgrounds that are stored", len(files)),
+            ("store_free_bytes", "Room that is left where backgrounds are stored", room.free_bytes),
+            ("store_size_bytes", "Size of the disk where backgrounds are stored", room.size_bytes),
+            ("store_used_bytes", "Size of all stored backgrounds", room.used_bytes),
+            ("store_files", "Backgrounds that are stored", room.files),
         ):
             yield GaugeMetricFamily(f"{PREFIX}_{name}", text, number)

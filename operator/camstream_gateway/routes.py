@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from camstream.spec.fields import OutputMode
+from camstream_gateway.disk import Disk
 from camstream_gateway.metrics import PAGE, Metrics
 from camstream_gateway.native.application import Native
 from camstream_gateway.native.replies import errors_as_json
@@ -29,7 +30,7 @@ from camstream_gateway.subscriptions import Subscriptions
 log = logging.getLogger(__name__)
 
 MOST_VIEWERS: Final = 64
-"""Each holds two frames, and a paused one those that it steps through."""
+"""What they hold together is bounded by :class:`camstream_gateway.memory.Memory`; this bounds what they ask for."""
 
 MOST_REQUEST_BYTES: Final = 4096
 HEARTBEAT_S: Final = 20.0
@@ -67,7 +68,7 @@ class Gateway:
         self._board, self._subscriptions, self._http, self._metrics = board, subscriptions, http, metrics
         self._sockets: set[web.WebSocketResponse] = set()
         self._previews: dict[StreamKey, Preview] = {}
-        metrics.watch(lambda: len(self._sockets), store)
+        metrics.watch(lambda: len(self._sockets), Disk(store), subscriptions.memory)
 
     def application(self, host: str, access: Middleware, native: Native) -> web.Application:
         """

@@ -14,6 +14,7 @@ from camstream import names
 from camstream_gateway.encoding import Transfer, encode
 from camstream_gateway.hub import Hub, StreamFrame
 from camstream_gateway.link import Link
+from camstream_gateway.memory import MESSAGE, Shelf
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.subscriptions import Subscription
 
@@ -60,8 +61,9 @@ class Session:
         self._link = Link()
         self._mode: Literal["auto", "exact", "small"] = "auto"
         self._numbers = False
-        self._frozen: tuple[StreamFrame, ...] | None = None
-        self._position = 0
+        self._frozen: Shelf[StreamFrame] | None = None
+        self._back = 0
+        """How many frames the one that is shown is away from the newest that is kept: the oldest may go."""
         self._asked: tuple[StreamFrame, Transfer | None] | None = None
         self._last_seq = self._hub.received - 1 if self._hub.newest else 0
         self._sent = self._skipped = 0
@@ -78,6 +80,7 @@ class Session:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._unfreeze()
         for task in done:
             # A viewer that closes its page while something is sent to it is no error.
             with contextlib.suppress(ConnectionError):
@@ -86,23 +89,34 @@ class Session:
     async def _send_frames(self) -> None:
         while True:
             self._news.clear()
-            chosen = self._next()
+            asked, chosen = self._asked, self._next()
             if chosen is None:
                 await self._news.wait()
                 continue
             frame, transfer = chosen
-            data = self._encoded(frame, transfer)
-            self._in_flight.append((frame.seq, time.monotonic(), len(data)))
-            self._sent += 1
-            await self._socket.send_bytes(data)
+            if not self._hub.memory.take(frame.nbytes, MESSAGE):
+                # What was asked for is tried again with the next news; the newest is passed over.
+                self._asked = asked
+                self._skipped += asked is None
+                await self._news.wait()
+                continue
+            try:
+                data = self._encoded(frame, transfer)
+                self._in_flight.append((frame.seq, time.monotonic(), len(data)))
+                self._sent += 1
+                await self._socket.send_bytes(data)
+            finally:
+                self._hub.memory.give_back(frame.nbytes)
 
     def _encoded(self, frame: StreamFrame, transfer: Transfer) -> bytes:
         if frame is not self._hub.newest:
             return encode(frame, transfer, image=not self._numbers)
         key = transfer, self._numbers
-        if key not in self._hub.made:
-            self._hub.made[key] = encode(frame, transfer, image=not self._numbers)
-        return self._hub.made[key]
+        data = self._hub.made.get(key)
+        if data is None:
+            data = encode(frame, transfer, image=not self._numbers)
+            self._hub.keep_made(key, data)
+        return data
 
     def _next(self) -> tuple[StreamFrame, Transfer] | None:
         """The frame to send now, if there is one and room for it."""
@@ -144,8 +158,8 @@ class Session:
         if request.pause is not None:
             await self._pause(request.pause, request.at)
         if request.step is not None and self._frozen:
-            self._position = min(max(self._position + request.step, 0), len(self._frozen) - 1)
-            self._asked = self._frozen[self._position], None
+            self._back = min(max(min(self._back, len(self._frozen) - 1) - request.step, 0), len(self._frozen) - 1)
+            self._asked = self._frozen[-1 - self._back], None
             await self._tell_place()
         if request.exact is not None:
             found = next((frame for frame in self._frozen or self._hub.ring if frame.seq == request.exact), None)
@@ -165,17 +179,25 @@ class Session:
 
     async def _pause(self, pause: bool, at: int | None) -> None:
         if not pause:
-            self._frozen = self._asked = None
+            self._unfreeze()
+            self._asked = None
             self._last_seq = self._hub.received - 1 if self._hub.newest else self._last_seq
         else:
             if self._frozen is None:
-                self._frozen = tuple(self._hub.ring)
-            self._position = next((i for i, frame in enumerate(self._frozen) if frame.seq == at), len(self._frozen) - 1)
+                self._frozen = Shelf(self._hub.memory, self._hub.ring)
+            places = (len(self._frozen) - 1 - i for i, frame in enumerate(self._frozen) if frame.seq == at)
+            self._back = next(places, 0)
         await self._tell_place()
+
+    def _unfreeze(self) -> None:
+        if self._frozen is not None:
+            self._frozen.close()
+            self._frozen = None
 
     async def _tell_place(self) -> None:
         frames = self._frozen
-        place = {"paused": frames is not None, "position": self._position + 1 if frames else 0, "count": len(frames or ())}
+        count = len(frames or ())
+        place = {"paused": frames is not None, "position": max(count - self._back, min(count, 1)), "count": count}
         await self._socket.send_json({"type": "place"} | place)
 
     async def _tell(self) -> None:
@@ -196,7 +218,7 @@ class Session:
             "received": self._hub.received,
             "rate": round(self._hub.rate_hz(now), 2),
             "unreadable": self._hub.unreadable,
-            "lastError": self._hub.last_error,
+            "lastError": self._hub.no_room or self._hub.last_error,
             "viewers": self._stream.viewers,
             "sent": self._sent,
             "skipped": self._skipped,

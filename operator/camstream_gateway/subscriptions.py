@@ -3,25 +3,24 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import zmq
 import zmq.asyncio
 
 from camstream import names
 from camstream.errors import WireError
-from camstream.wire import Decoder
-from camstream_gateway.hub import Hub
+from camstream.wire import Decoder, Message, Part
+from camstream_gateway.hub import QUEUE_SIZE, Hub
+from camstream_gateway.memory import Memory
 from camstream_gateway.objects import Snapshot, StreamKey
 from camstream_gateway.sockets import subscribed
 
 log = logging.getLogger(__name__)
-
-QUEUE_SIZE = 2
-"""Messages that may wait in ZMQ: somebody who looks wants to see what is now."""
 
 LINGER_S = 5.0
 """How long a stream is read on after the last viewer left: a page that is loaded anew finds its last frames."""
@@ -42,6 +41,7 @@ class Subscription:
 class Subscriptions:
     """Reads each stream once, however many look at it."""
 
+    memory: Memory
     _context: zmq.asyncio.Context = field(default_factory=zmq.asyncio.Context)
     _streams: dict[StreamKey, Subscription] = field(default_factory=dict)
 
@@ -53,7 +53,7 @@ class Subscriptions:
         """
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = Subscription(Hub(), None)
+            stream = self._streams[key] = Subscription(Hub(self.memory), None)
         if stream.leaving is not None:
             stream.leaving.cancel()
             stream.leaving = None
@@ -97,6 +97,7 @@ class Subscriptions:
         stream = self._streams.pop(key)
         if stream.task is not None:
             stream.task.cancel()
+        stream.hub.close()
 
 
 def _told(address: str, hub: Hub, task: asyncio.Task[None]) -> None:
@@ -126,4 +127,10 @@ async def _receive(context: zmq.asyncio.Context, address: str, hub: Hub) -> None
                 continue
             index = next((i for i, channel in enumerate(message.header) if channel.name == names.IMAGE), None)
             image_part = None if index is None else parts[2 + 2 * index]
-            hub.publish(message, image_part, sum(len(part) for part in parts), time.time())
+            hub.publish(message, image_part, _size(message, parts), time.time())
+
+
+def _size(message: Message, parts: Sequence[Part]) -> int:
+    """Of a message in memory [bytes]. Arrays that came as they are lie in its parts; those that were compressed are there twice."""
+    unpacked = (message.values.get(channel.name) for channel in message.header if channel.compression)
+    return sum(len(part) for part in parts) + sum(value.nbytes for value in unpacked if isinstance(value, np.ndarray))

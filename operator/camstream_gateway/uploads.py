@@ -29,6 +29,9 @@ def array_from(data: bytes, allow_pickle: bool) -> npt.NDArray[Any]:
             return np.asarray(np.load(io.BytesIO(data), allow_pickle=False))
         except (ValueError, EOFError, OSError) as error:
             raise UploadError(f"expected an array in numpy's format .npy, found a damaged one: {error}") from error
+        except MemoryError as error:
+            # numpy makes the array that the header tells of before it looks whether there is one.
+            raise UploadError(f"expected an array in numpy's format .npy, found {len(data)} bytes that tell of a larger one") from error
     if not allow_pickle:
         raise UploadError(
             "expected an array in numpy's format .npy (numpy.save), found something else; pickles, as the cam_server client sends them, "

@@ -272,8 +272,12 @@ class Leader:
             again = await self._reconciler.reconcile(key)
         except ApiError as error:
             result = "retry"
+            self._metrics.failed(key.kind, error)
             log.info("%s: tried again later: %s", key, error)
             raise Retry(error.retry_after or 0.0) from error
+        except Exception:
+            self._metrics.failed(key.kind, None)
+            raise
         else:
             result = "success"
             return again

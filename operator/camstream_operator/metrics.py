@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 from camstream import __version__
 from camstream.spec.key import Key
 from camstream.spec.status import ConditionStatus, Phase
-from camstream_operator.cluster.api import RESOURCES
+from camstream_operator.cluster.api import RESOURCES, ApiError
 
 PREFIX: Final = "camstream_operator"
 RECONCILED: Final = ("Camera", "Pipeline")
@@ -22,6 +22,24 @@ RESULTS: Final = ("success", "retry", "error")
 CAUSES: Final = ("created", "changed", "drift")
 
 RESOURCE_NAMES: Final = {*(resource.plural for resource in RESOURCES.values()), "events", "leases"}
+
+INTERNAL, OTHER = "Internal", "Other"
+REASONS: Final = (
+    "Conflict",
+    "Forbidden",
+    "InternalError",
+    "Invalid",
+    "NotFound",
+    "NotLeader",
+    "ServiceUnavailable",
+    "Timeout",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unreachable",
+    INTERNAL,
+    OTHER,
+)
+"""Why looking after an object can fail: reasons of the API server that are worth a series, and ours."""
 
 DURATION_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 TRUTH: Final[Mapping[str, int]] = {ConditionStatus.TRUE: 1, ConditionStatus.FALSE: 0, ConditionStatus.UNKNOWN: -1}
@@ -111,6 +129,25 @@ class Metrics:
             ["verb", "resource", "code"],
             registry=registry,
         )
+        self.api_duration = Histogram(
+            f"{PREFIX}_api_request_seconds",
+            "Time until the API server had answered",
+            ["verb"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self.reconcile_errors = Counter(
+            f"{PREFIX}_reconcile_errors_total",
+            "Times that looking after an object failed, by the reason of the API server; `Internal`: a fault of the operator",
+            ["kind", "reason"],
+            registry=registry,
+        )
+        self.wakes = Counter(
+            f"{PREFIX}_wakes_total",
+            "Idle streams that were started, as somebody asked for or reads them",
+            ["kind"],
+            registry=registry,
+        )
         self.status_writes = Counter(
             f"{PREFIX}_status_writes_total", "Statuses written, each because it changed", ["kind"], registry=registry
         )
@@ -146,10 +183,25 @@ class Metrics:
         """Add how every object is. Only the one that leads knows."""
         self.registry.register(_Objects(states))
 
-    def request_seen(self, method: str, path: str, status: int) -> None:
+    def request_seen(self, method: str, path: str, status: int, seconds: float) -> None:
         """The API server has answered; status 0: it has not."""
+        self.api_duration.labels(method).observe(seconds)
         named = next((part for part in path.split("/") if part in RESOURCE_NAMES), "other")
         self.api_requests.labels(method, named, str(status)).inc()
+
+    def failed(self, kind: str, error: ApiError | None) -> None:
+        """Looking after an object has failed.
+
+        :param error: of the API server; None: our own
+        """
+        reason = INTERNAL if error is None else error.reason if error.reason in REASONS else OTHER
+        self.reconcile_errors.labels(kind, reason).inc()
+
+    def status_written(self, kind: str, before: Phase, now: Phase) -> None:
+        """An object has a new status."""
+        self.status_writes.labels(kind).inc()
+        if before is Phase.IDLE and now not in (Phase.IDLE, Phase.STOPPED):
+            self.wakes.labels(kind).inc()
 
     def event_seen(self, kind: str) -> None:
         """The watch of ``kind`` has shown something."""
@@ -164,7 +216,10 @@ class Metrics:
         for kind in RECONCILED:
             for result in RESULTS:
                 self.reconciles.labels(kind, result)
+            for reason in REASONS:
+                self.reconcile_errors.labels(kind, reason)
             self.status_writes.labels(kind)
+            self.wakes.labels(kind)
         for kind in CHILDREN:
             for cause in CAUSES:
                 self.children_applied.labels(kind, cause)

@@ -424,7 +424,7 @@ class Reconciler:
             # Also 409: another object has the name by now, or somebody wrote at the same moment. Nothing need announce the end of that.
             raise
         self._take_in(key, key.kind, applied)
-        self._metrics.status_writes.labels(key.kind).inc()
+        self._metrics.status_written(key.kind, previous.phase, status.phase)
         for kind, reason, message in news(previous, status):
             self._recorder.record(_reference(key, applied), kind, reason, message)
 

@@ -191,6 +191,8 @@ CASES = (
         (series("camstream_gateway_store_free_bytes", "1048576x80"), series("camstream_gateway_store_size_bytes", "4194304x80")),
         what="has room",
     ),
+    Case("CamstreamStoreAway", (series("camstream_gateway_store_answers", ZERO),), {}, "The store of backgrounds does not answer"),
+    Case("CamstreamStoreAway", (series("camstream_gateway_store_answers", ONE),), what="answers"),
 )
 
 

@@ -109,6 +109,16 @@ def gateway(*values: str) -> Objects:
     return {name: thing for name, thing in rendered("gateway.enabled=true", *values).items() if name.name == GATEWAY}
 
 
+LIMIT = 512 << 20
+
+
+def command_line(container: dict[str, Any]) -> list[str]:
+    """Its arguments, with the limit of its memory [bytes] where the kubelet writes it."""
+    [place] = [one for one in container["env"] if one.get("valueFrom", {}).get("resourceFieldRef") == {"resource": "limits.memory"}]
+    assert container["resources"]["limits"]["memory"] == f"{LIMIT >> 20}Mi"
+    return [str(LIMIT) if word == f"$({place['name']})" else word for word in container["args"]]
+
+
 def gateway_container(*values: str) -> dict[str, Any]:
     [container] = gateway(*values)[Name("Deployment", NAMESPACE, GATEWAY)]["spec"]["template"]["spec"]["containers"]
     assert isinstance(container, dict)
@@ -128,7 +138,7 @@ def test_gateway_comes_only_on_request() -> None:
 def test_options_of_the_gateway_are_those_that_it_knows(
     monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...], home: str, namespaces: list[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["camstream-gateway", *gateway_container(*values)["args"]])
+    monkeypatch.setattr("sys.argv", ["camstream-gateway", *command_line(gateway_container(*values))])
     args = arguments()
     assert (args.home, args.namespace, args.page_port, args.cameras_port, args.pipelines_port) == (home, namespaces, 8080, 8888, 8889)
     ports = {port["port"] for port in gateway(*values)[Name("Service", NAMESPACE, GATEWAY)]["spec"]["ports"]}
@@ -171,9 +181,10 @@ def test_gateway_without_rest_may_only_read() -> None:
 def test_gateway_asks_for_what_it_is_told_to_ask_for(
     monkeypatch: pytest.MonkeyPatch, values: tuple[str, ...], tokens: str | None, review: bool
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["camstream-gateway", *gateway_container(*values)["args"]])
+    monkeypatch.setattr("sys.argv", ["camstream-gateway", *command_line(gateway_container(*values))])
     args = arguments()
     assert (args.tokens and str(args.tokens), args.token_review, args.read_only) == (tokens, review, False)
+    assert args.memory_limit == LIMIT
     # Also where the gateway looks at some namespaces only: these questions belong to no namespace.
     objects = rendered("gateway.enabled=true", 'watchNamespaces=["gun"]', *values)
     roles = {name.name: rights(thing) for name, thing in objects.items() if name.kind == "ClusterRole" and name.name.startswith(GATEWAY)}

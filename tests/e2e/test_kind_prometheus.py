@@ -6,6 +6,7 @@ told to it by a file.
 
 import itertools
 import json
+import math
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -33,8 +34,21 @@ STORE_MIB = 17
 """Room for eight backgrounds of one megapixel; what is left then is less than the tenth of which the alert tells."""
 WAIT_S = 240.0
 CRDS = ROOT / "tests" / "chart" / "prometheus_operator_crds.yaml"
-OF_THE_STORE = "store"
-"""The dashboard of what the chart does not install yet."""
+
+NOT_ZERO = re.compile(
+    r"camstream_(frames_(received|processed|sent)_total|bytes_(received|sent)_total|frame_age_seconds|processing_seconds|input_connected"
+    r"|process_|last_sent|background_info|build_info|operator_(leader|objects|object_phase|canary|reconcile_total|reconcile_duration"
+    r"|api_request|status_writes|children_applied|process_)|gateway_(store_(free|size|used)_bytes|store_files|store_answers"
+    r"|store_writes|requests_total|request_seconds|held_most|process_))"
+)
+"""Of these some series must be above zero where streams run, are edited, and a background has been stored."""
+
+
+def has_data(found: list[dict[str, Any]], expression: str) -> bool:
+    """Whether series say something: 0 / 0 does not, and a zero only of what may be zero."""
+    numbers = [number for one in found if not math.isnan(number := float(one["value"][1]))]
+    return any(numbers) if NOT_ZERO.search(expression) else bool(numbers)
+
 
 pytestmark = pytest.mark.timeout(900, func_only=True)
 
@@ -99,20 +113,34 @@ def prometheus(workspace: Workspace, tmp_path: Path) -> Iterator[tuple[Prometheu
         yield made, proxy
 
 
-def test_dashboards_have_data(prometheus: tuple[Prometheus, str], workspace: Workspace) -> None:
-    made, _ = prometheus
-    wanted = {
-        (name, place): text
-        for name, dashboard in dashboards().items()
-        if name != OF_THE_STORE
-        for place, text in expressions(dashboard).items()
-        # Nothing here uses a background.
-        if "camstream_background_info" not in text
-    }
+@pytest.fixture
+def gateway_url(workspace: Workspace) -> Iterator[str]:
+    """Where cam_server's clients find the pipelines of this workspace."""
+    workspace.installation.install(gateway__enabled=True, gateway__namespace=workspace.namespace)
+    try:
+        with gateway_doors(workspace.installation) as doors:
+            yield doors[8889]
+    finally:
+        workspace.installation.install()
+
+
+def test_dashboards_have_data(prometheus: tuple[Prometheus, str], workspace: Workspace, gateway_url: str) -> None:
+    made, proxy = prometheus
+    made.scrape(targets(workspace, proxy))
+    # Before anything is stored: what was stored before the first look is no increase.
+    wait_for("the gateway is read", lambda: made.query("camstream_gateway_build_info"), WAIT_S, 1)
+    background = {"name": PipelineClient(gateway_url).collect_background("cam", 1)}
+    workspace.apply(camera("corrected", background=background), pipeline("subtracting", processing={"background": background}))
+    workspace.wait_until_ready("camera/corrected", "pipeline/subtracting")
+    made.scrape(targets(workspace, proxy))
+    wanted = {(name, place): text for name, dashboard in dashboards().items() for place, text in expressions(dashboard).items()}
+    edits = itertools.count(1)
 
     def all_have_data() -> bool:
+        # Something for the operator to do, so that it has times to tell.
+        workspace.edit("camera/cam", geometry={"mirror": {"leftRight": bool(next(edits) % 2)}})
         for place, text in list(wanted.items()):
-            if made.query(text):
+            if has_data(made.query(text), text):
                 del wanted[place]
         return not wanted
 
@@ -120,6 +148,7 @@ def test_dashboards_have_data(prometheus: tuple[Prometheus, str], workspace: Wor
         wait_for("every expression has data", all_have_data, WAIT_S, 1)
     except AssertionError:
         raise AssertionError(f"without data: {wanted}") from None
+    assert [one["value"][1] for one in made.query("camstream_gateway_store_files")] == ["1"]
     [one] = made.query(f'camstream_operator_object_phase{{namespace="{workspace.namespace}", name="pipe"}}')
     assert one["metric"]["phase"] == "Running"
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from gateways import gateway, view
 from local_runs import local_run, small_camera, write
-from metric_families import gateway_registry
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -75,17 +74,29 @@ def test_every_door_is_counted_and_names_of_objects_are_in_no_series(tmp_path: P
     assert waits == {"page", "cameras", "pipelines"}
 
 
-def test_room_of_the_store_is_told_once_there_is_one(tmp_path: Path) -> None:
+def of_the_store(url: str) -> dict[str, float]:
+    """What is told of its disk."""
+    prefix = "camstream_gateway_store_"
+    found = {name.removeprefix(prefix): value for (name, _), value in read(url).items() if name.startswith(prefix)}
+    return {name: value for name, value in found.items() if not name.startswith("writes")}
+
+
+def test_room_of_the_store_is_told_of_all_namespaces(tmp_path: Path) -> None:
     store = tmp_path / "backgrounds"
-    registry = gateway_registry(store)
-    assert registry.get_sample_value("camstream_gateway_store_files") is None
-    store.mkdir()
-    (store / "a.npy").write_bytes(bytes(100))
-    (store / "b.npy").write_bytes(bytes(50))
-    (store / "folder").mkdir()
-    assert registry.get_sample_value("camstream_gateway_store_files") == 2
-    assert registry.get_sample_value("camstream_gateway_store_used_bytes") == 150
-    free, size = (registry.get_sample_value(f"camstream_gateway_store_{name}_bytes") for name in ("free", "size"))
-    assert free is not None
-    assert size is not None
-    assert 0 < free < size
+    for namespace, count in (("gun", 2), ("linac", 1)):
+        (store / namespace).mkdir(parents=True)
+        for i in range(count):
+            (store / namespace / f"{i}.npy").write_bytes(bytes(100))
+    (store / "gun" / "readme").write_bytes(bytes(7))
+    with gateway(tmp_path, view("cam", "tcp://127.0.0.1:1"), options=("--backgrounds", str(store))) as served:
+        found = of_the_store(served.url)
+    assert (found["answers"], found["files"], found["used_bytes"]) == (1, 3, 300)
+    assert 0 < found["free_bytes"] < found["size_bytes"]
+
+
+def test_metrics_are_told_without_the_room_of_a_store_that_is_not_there_or_ill(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for folder, answers in ((tmp_path / "not-yet", 1), (file / "backgrounds", 0)):
+        with gateway(tmp_path, view("cam", "tcp://127.0.0.1:1"), options=("--backgrounds", str(folder))) as served:
+            assert of_the_store(served.url) == {"answers": answers}

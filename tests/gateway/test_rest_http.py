@@ -112,6 +112,13 @@ def files_below(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if "state" not in path.parts}
 
 
+def test_upload_that_takes_more_memory_than_there_is_is_refused_before_it_is_read(clients: Clients) -> None:
+    large = b'{"filename": "large", "data": [[' + b"1, " * (11 << 20) + b"1]]}"
+    answer = clients.ask(f"{clients.pipeline_url}/api/v1/pipeline/background", "POST", large)
+    assert answer["state"] == "error"
+    assert "MiB of memory, and this gateway has 512 MiB for everything; make it smaller" in answer["status"]
+
+
 def test_pages_of_other_sites_are_refused(clients: Clients) -> None:
     url = f"{clients.camera_url}/api/v1/cam"
     refused = "pages of 'http://elsewhere.example' may not read streams of"

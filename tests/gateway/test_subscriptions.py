@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from gateways import sender, view
 
+from camstream_gateway.memory import Memory
 from camstream_gateway.objects import Snapshot, StreamKey
 from camstream_gateway.subscriptions import Subscriptions
 
@@ -21,7 +22,7 @@ class Broken(asyncio.Event):
 @pytest.mark.allow_errors
 def test_stream_whose_reader_died_is_read_again_with_the_next_news() -> None:
     async def run() -> None:
-        subscriptions, broken, came = Subscriptions(), Broken(), asyncio.Event()
+        subscriptions, broken, came = Subscriptions(Memory()), Broken(), asyncio.Event()
         with sender() as found:
             async with subscriptions.look_at(KEY, found.address) as stream:
                 await asyncio.to_thread(found.wait_for_reader)

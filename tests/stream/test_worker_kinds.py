@@ -15,6 +15,7 @@ import pytest
 import zmq
 from feeds import Feed
 from ports import free_port
+from prometheus_client.parser import text_string_to_metric_families
 from waiting import wait_for
 from workers import WorkerProcess, camera, pipeline, reader, simulation, worker
 
@@ -148,6 +149,30 @@ def test_error_of_a_script_skips_the_frame_and_is_told_with_its_line(tmp_path: P
         assert "<script pipe>:3: KeyError: 'beam'" in status["lastError"]
         assert "<script pipe>:3: KeyError: 'beam'" in status["script"]["error"]
         assert status["frames"]["failed"] == 1
+
+
+def test_metrics_tell_what_a_script_failed_at_what_never_came_and_what_became_of_edits(tmp_path: Path, feed: Feed) -> None:
+    source = "def process(image, pulse_id, *others):\n    assert pulse_id != 101\n    return {'pulse': pulse_id}\n"
+    config = reading(feed.address, script={"source": source})
+    with worker(tmp_path, config) as pipe, reader(pipe.address) as client:
+        pipe.wait_for_status("a client", lambda s: s["clients"] == 1)
+        for pulse_id in (100, 101, 102, 106):
+            feed.send(pulse_id)
+        assert [message.pulse_id for message in client.messages(3)] == [100, 102, 106]
+        config["pipeline"]["script"]["source"] = source + "import nothing_of_this_name\n"
+        pipe.write(config)
+        pipe.wait_for_status("refused", lambda s: s["config"]["rejectedReason"])
+        config["pipeline"]["script"]["source"] = source + "\n"
+        pipe.apply(config)
+        _, text = pipe.get("/metrics")
+    found = {
+        (sample.name, sample.labels.get("result", "")): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+    assert found["camstream_script_errors_total", ""] == found["camstream_frames_failed_total", ""] == 1
+    assert found["camstream_pulse_id_gaps_total", ""] == 3
+    assert found["camstream_config_applies_total", "applied"] == found["camstream_config_applies_total", "rejected"] == 1
 
 
 def test_nothing_is_sent_where_a_script_gives_none(tmp_path: Path, feed: Feed) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,8 @@ def view(address: str | None, name: str = "cam", **changes: Any) -> ObjectView:
 class Gateway:
     """One `camstream_gateway.app` and the state file that it reads."""
 
-    def __init__(self, folder: Path, *views: ObjectView, port: int = 0) -> None:
-        self._file = folder / STATE_FILE
+    def __init__(self, folder: Path, *views: ObjectView, port: int = 0, options: Sequence[str] = ()) -> None:
+        self._file, self._options = folder / STATE_FILE, options
         self.log = folder / "gateway.log"
         self.show(*views)
         self.start(port)
@@ -110,6 +110,7 @@ class Gateway:
                 "--page-port",
                 str(port),
                 "--exit-with-stdin",
+                *self._options,
             ]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert self.process.stdout is not None
@@ -140,8 +141,9 @@ class Gateway:
 
 
 @contextmanager
-def gateway(folder: Path, *views: ObjectView, port: int = 0) -> Iterator[Gateway]:
-    found = Gateway(folder, *views, port=port)
+def gateway(folder: Path, *views: ObjectView, port: int = 0, options: Sequence[str] = ()) -> Iterator[Gateway]:
+    """:param options: more words of its command line"""
+    found = Gateway(folder, *views, port=port, options=options)
     try:
         yield found
     finally:

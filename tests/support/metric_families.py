@@ -13,6 +13,8 @@ from camstream.spec import WorkerConfig
 from camstream.spec.key import Key
 from camstream.spec.report import ConfigReport
 from camstream.spec.worker import StoredBackground
+from camstream_gateway.disk import Disk
+from camstream_gateway.memory import Memory
 from camstream_gateway.metrics import Metrics as GatewayMetrics
 from camstream_operator.metrics import Metrics as OperatorMetrics
 from camstream_operator.metrics import State, state_of
@@ -99,9 +101,10 @@ def operator_registry(states: Iterable[tuple[Key, State]] = ((Key("Camera", "gun
     return metrics.registry
 
 
-def gateway_registry(store: Path | None) -> CollectorRegistry:
-    metrics = GatewayMetrics()
-    metrics.watch(lambda: 0, store)
+def gateway_registry(store: Path) -> CollectorRegistry:
+    metrics, disk = GatewayMetrics(), Disk(store)
+    disk.take()
+    metrics.watch(lambda: 0, disk, Memory())
     return metrics.registry
 
 

@@ -7,10 +7,12 @@ import pytest
 from metric_families import PROCESSES, Family, families
 
 from camstream.spec.status import ConditionType, Phase
+from camstream_gateway.disk import WRITES
+from camstream_gateway.memory import USES
 from camstream_gateway.metrics import DOORS
 from camstream_operator.cluster.api import RESOURCES
-from camstream_operator.metrics import CAUSES, RESOURCE_NAMES, RESULTS
-from camstream_worker.counters import FITS, HOPS
+from camstream_operator.metrics import CAUSES, REASONS, RESOURCE_NAMES, RESULTS
+from camstream_worker.counters import APPLIES, FITS, HOPS
 from camstream_worker.sources.merge import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +66,9 @@ def test_every_label_is_explained_and_no_other(tmp_path: Path) -> None:
         ("phase", {phase.value for phase in Phase}),
         ("condition", {condition.value for condition in ConditionType}),
         ("kind", set(RESOURCES)),
-        ("result", set(RESULTS)),
+        ("result", {*RESULTS, *WRITES, *APPLIES}),
+        ("reason", set(REASONS)),
+        ("what", set(USES)),
         ("cause", set(CAUSES)),
         ("door", set(DOORS)),
         ("resource", {*RESOURCE_NAMES, "other"}),

@@ -42,6 +42,8 @@ HOPS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Where a frame can be lost, in the order of its way, and every reason there."""
 
+APPLIED, REJECTED = APPLIES = ("applied", "rejected")
+
 FITS: Final[Mapping[str, str]] = {fit: f"{fit}_fit_converged" for fit in ("x", "y", "gr_x", "gr_y")}
 """The fits that are counted, and the channel that says how each went."""
 
@@ -55,6 +57,10 @@ class Counters:
     sent: int = 0
     failed: int = 0
     """Frames that could not be processed."""
+    script_errors: int = 0
+    """Of these, frames at which the user's script failed."""
+    pulse_id_gaps: int = 0
+    """Frames that never came, as the pulse ids of the others tell."""
     bytes_received: int = 0
     bytes_sent: int = 0
     reconnects: int = 0
@@ -69,6 +75,8 @@ class Counters:
     output_drops: Counter[str] = field(default_factory=Counter)
     """Messages that were not sent, by reason; once for each client that missed it."""
 
+    config_applies: Counter[str] = field(default_factory=Counter)
+    """Configurations that came while the worker ran, by what became of them: one of :data:`APPLIES`."""
     fit_failures: Counter[str] = field(default_factory=Counter)
     """Messages with a fit that did not converge, by fit."""
 

@@ -6,7 +6,7 @@ import base64
 from aiohttp import web
 
 from camstream.errors import CamstreamError
-from camstream_gateway.cam_server.replies import MOST_FILE, MOST_IMAGE, Fields, answer, body
+from camstream_gateway.cam_server.replies import ARRAY_TIMES, FILE_TIMES, MOST_FILE, MOST_IMAGE, Fields, answer, upload
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.scripts import SUFFIXES, ScriptFolder
 from camstream_gateway.uploads import array_from
@@ -48,7 +48,8 @@ class Files:
         return {"script": content.decode(errors="replace")}
 
     async def put_script(self, request: web.Request) -> Fields:
-        await self._service.put_script(request.match_info["name"], await body(request, MOST_FILE))
+        async with upload(request, self._service.memory, MOST_FILE, FILE_TIMES) as content:
+            await self._service.put_script(request.match_info["name"], content)
         return {}
 
     async def delete_script(self, request: web.Request) -> Fields:
@@ -72,7 +73,8 @@ class Files:
                 f"library '{name}' would reach no worker: on a cluster only the text of a script travels to them; "
                 "put it into the script, or install it in the image of a worker class"
             )
-        await asyncio.to_thread(self._libraries.write, name, await body(request, MOST_FILE))
+        async with upload(request, self._service.memory, MOST_FILE, FILE_TIMES) as content:
+            await asyncio.to_thread(self._libraries.write, name, content)
         return {}
 
     async def delete_library(self, request: web.Request) -> Fields:
@@ -80,7 +82,7 @@ class Files:
         return {}
 
     async def put_background(self, request: web.Request) -> Fields:
-        data = await body(request, MOST_IMAGE)
-        pixels = await asyncio.to_thread(array_from, data, self._service.allow_pickle)
-        await self._service.keep(request.match_info["name"], pixels)
+        async with upload(request, self._service.memory, MOST_IMAGE, ARRAY_TIMES) as data:
+            pixels = await asyncio.to_thread(array_from, data, self._service.allow_pickle)
+            await self._service.keep(request.match_info["name"], pixels)
         return {}

@@ -13,7 +13,18 @@ from camstream_gateway.cam_server import files
 from camstream_gateway.cam_server.images import image_bytes, picture
 from camstream_gateway.cam_server.info import Info
 from camstream_gateway.cam_server.instances import Instances
-from camstream_gateway.cam_server.replies import MOST_IMAGE, BadRequest, Fields, answer, json_object, json_text, number
+from camstream_gateway.cam_server.replies import (
+    JSON_TIMES,
+    MOST_IMAGE,
+    BadRequest,
+    Fields,
+    answer,
+    json_object,
+    json_text,
+    number,
+    parsed,
+    upload,
+)
 from camstream_gateway.cam_server.service import COLLECT_S, FRAMES, MOST_FRAMES, Service
 from camstream_gateway.cam_server.translation import Unknown, groups, instance_info
 
@@ -154,12 +165,18 @@ class Pipelines:
         return {"image": image_bytes(await asyncio.to_thread(self._service.backgrounds.load, _name(request)))}
 
     async def _set_background(self, request: web.Request) -> Fields:
-        given = await json_object(request, MOST_IMAGE)
-        name, data = given.get("filename"), given.get("data")
-        if not name or data is None:
-            raise BadRequest("expected filename and data, rows of numbers; a background is never cleared, take it out of the configuration")
-        await self._service.keep(str(name), await asyncio.to_thread(_pixels, str(name), data))
+        async with upload(request, self._service.memory, MOST_IMAGE, JSON_TIMES) as text:
+            name, pixels = await asyncio.to_thread(_background, text)
+            await self._service.keep(name, pixels)
         return {}
+
+
+def _background(text: bytes) -> tuple[str, npt.NDArray[np.uint16]]:
+    given = parsed(text)
+    name, data = given.get("filename"), given.get("data")
+    if not name or data is None:
+        raise BadRequest("expected filename and data, rows of numbers; a background is never cleared, take it out of the configuration")
+    return str(name), _pixels(str(name), data)
 
 
 def _pixels(name: str, data: Any) -> npt.NDArray[np.uint16]:

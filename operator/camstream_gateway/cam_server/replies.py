@@ -7,13 +7,15 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from camstream.errors import CamstreamError
+from camstream_gateway.memory import UPLOAD, Memory
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,9 @@ MOST_IMAGE: Final = 256 << 20
 """[bytes] Of a background, as JSON or as a pickle: both take several bytes per pixel."""
 MOST_FILE: Final = 16 << 20
 """[bytes] Of a script or a library."""
+
+JSON_TIMES, ARRAY_TIMES, FILE_TIMES = 18, 8, 3
+"""Memory for each byte of an upload, at its most: every number of JSON becomes an object; an array is there as body, array and file."""
 CHUNK: Final = 1 << 16
 
 LONGEST_S: Final = 3700.0
@@ -105,9 +110,25 @@ def finite(value: Any) -> Any:
     return [finite(member) for member in value] if isinstance(value, list | tuple) else value
 
 
-async def body(request: web.Request, most: int) -> bytes:
+@asynccontextmanager
+async def upload(request: web.Request, memory: Memory, most: int, times: int) -> AsyncIterator[bytes]:
+    """The whole body, and memory for it and what is made of it.
+
+    :param times: how much memory that takes, for each byte
+    :raises BadRequest: if it has more bytes than that
+    :raises NoRoom: if there is no memory for it
+    """
+    with memory.lent(UPLOAD, "to read what is uploaded") as loan:
+        announced = times * min(request.content_length or 0, most)
+        if announced > memory.most:
+            loan.more(announced)  # refused before anything is read
+        yield await body(request, most, lambda nbytes: loan.more(times * nbytes))
+
+
+async def body(request: web.Request, most: int, came: Callable[[int], None] = lambda _: None) -> bytes:
     """The whole body.
 
+    :param came: told how many bytes there are more, and may refuse them
     :raises BadRequest: if it has more bytes than that
     """
     too_large = BadRequest(f"the request has more than {most} bytes, which is the most that is taken here")
@@ -115,18 +136,19 @@ async def body(request: web.Request, most: int) -> bytes:
         raise too_large
     found = bytearray()
     async for chunk in request.content.iter_chunked(CHUNK):
+        came(len(chunk))
         found += chunk
         if len(found) > most:
             raise too_large
     return bytes(found)
 
 
-async def json_object(request: web.Request, most: int = MOST_JSON) -> Fields:
+async def json_object(request: web.Request) -> Fields:
     """The body as a JSON object; empty where there is none.
 
     :raises BadRequest: if it is something else
     """
-    return await asyncio.to_thread(_parsed, await body(request, most))
+    return await asyncio.to_thread(parsed, await body(request, MOST_JSON))
 
 
 def json_text(text: str, what: str) -> Fields:
@@ -135,7 +157,7 @@ def json_text(text: str, what: str) -> Fields:
     :raises BadRequest: if it is something else
     """
     try:
-        return _parsed(text.encode())
+        return parsed(text.encode())
     except BadRequest as error:
         raise BadRequest(f"{what}: {error}") from error
 
@@ -157,7 +179,11 @@ def number(request: web.Request, name: str) -> float | None:
     return found
 
 
-def _parsed(data: bytes) -> Fields:
+def parsed(data: bytes) -> Fields:
+    """Text as a JSON object; empty where there is none.
+
+    :raises BadRequest: if it is something else
+    """
     try:
         found = json.loads(data) if data.strip() else {}
     except (ValueError, RecursionError) as error:

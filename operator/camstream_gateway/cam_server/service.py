@@ -36,6 +36,7 @@ from camstream_gateway.cam_server.translation import (
 )
 from camstream_gateway.cam_server.uploaded import with_text
 from camstream_gateway.frames import Image, NoFrames, take
+from camstream_gateway.memory import Memory
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.records import Records
 from camstream_gateway.scripts import ScriptFolder
@@ -83,11 +84,12 @@ class Service:
         backgrounds: Library,
         scripts: ScriptFolder,
         records: Records,
+        memory: Memory,
         allow_pickle: bool = False,
     ) -> None:
         self.mirror, self.library, self.scripts, self.records = mirror, backgrounds, scripts, records
         self.backgrounds = backgrounds.of(mirror.store.home)
-        self.allow_pickle = allow_pickle
+        self.memory, self.allow_pickle = memory, allow_pickle
         self.started_at = time.time()
         self._announcing: set[asyncio.Task[None]] = set()
         self._http = http

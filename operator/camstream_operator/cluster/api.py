@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -23,6 +24,8 @@ PAGE: Final = 100
 """Objects of one answer. All kinds are listed at the start: with 500 that was the most memory that the operator ever had."""
 
 Body = dict[str, Any]
+
+Observe = Callable[[str, str, int, float], None]
 
 
 class ApiError(Exception):
@@ -95,15 +98,15 @@ class Credentials:
 class Api:
     """One connection pool, for one identity."""
 
-    def __init__(self, client: ApiClient, observe: Callable[[str, str, int], None], may_write: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, client: ApiClient, observe: Observe, may_write: Callable[[], bool] = lambda: True) -> None:
         """
-        :param observe: told the method, the path and the status of every request
+        :param observe: told the method, the path and the status of every request, and how long it took [s]
         :param may_write: asked before each write: a process that has lost its lease must not write
         """
         self._client, self._observe, self._may_write = client, observe, may_write
 
     @classmethod
-    async def connect(cls, observe: Callable[[str, str, int], None], kubeconfig: str | None = None) -> Self:
+    async def connect(cls, observe: Observe, kubeconfig: str | None = None) -> Self:
         """With the identity of this pod, or that of a kubeconfig file.
 
         :raises kubernetes.config.ConfigException: if there is neither
@@ -192,13 +195,14 @@ class Api:
         headers = {"Accept": "application/json", "Content-Type": content_type}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        started = time.monotonic()
         try:
             answer = await self._client.rest_client.request(method, url, headers=headers, body=body, _request_timeout=REQUEST_S)
             content = await answer.read()
         except (aiohttp.ClientError, ssl.SSLError, OSError, TimeoutError) as error:
-            self._observe(method, path, 0)
+            self._observe(method, path, 0, time.monotonic() - started)
             raise ApiError(0, "Unreachable", f"{method} {path}: {error or type(error).__name__}") from error
-        self._observe(method, path, answer.status)
+        self._observe(method, path, answer.status, time.monotonic() - started)
         if answer.status >= 300:
             raise _error(answer.status, content, answer.headers.get("Retry-After"))
         found: Body = from_json(content, cache_strings="keys")

@@ -127,6 +127,26 @@ def test_what_a_killed_process_left_half_written_goes_and_what_another_one_write
     assert sorted(path.name for path in folder.iterdir()) == [fresh.name, "one.npy"]
 
 
+def test_every_attempt_to_store_is_counted_by_how_it_ended(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+
+    def no_room(_: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    backgrounds = Backgrounds(folder, ended.append)
+    backgrounds.save("one", PIXELS)
+    for wrong in (lambda: backgrounds.save("one", PIXELS + 1), lambda: backgrounds.save("../one", PIXELS)):
+        with pytest.raises(BackgroundError):
+            wrong()
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(BackgroundError):
+        backgrounds.save("two", PIXELS)
+    (tmp_path / "file").touch()
+    with pytest.raises(BackgroundError):
+        Backgrounds(tmp_path / "file" / "folder", ended.append).save("three", PIXELS)
+    assert ended == ["stored", "refused", "refused", "full", "failed"]
+
+
 def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):

@@ -29,6 +29,13 @@ def test_damaged_array_is_refused() -> None:
         array_from(npy(PIXELS)[:-3], allow_pickle=True)
 
 
+def test_header_that_tells_of_more_than_any_memory_is_refused_in_words() -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 30, 1 << 24)})
+    with pytest.raises(UploadError, match="tell of a larger one"):
+        array_from(header.getvalue(), allow_pickle=False)
+
+
 def test_objects_in_the_format_of_numpy_are_refused() -> None:
     with pytest.raises(UploadError, match="damaged"):
         array_from(npy(np.array([{}], dtype=object)), allow_pickle=True)

@@ -7,7 +7,9 @@ from clocks import Clock
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from camstream.spec.key import Key
-from camstream_operator.metrics import Metrics, state_of
+from camstream.spec.status import Phase
+from camstream_operator.cluster.api import ApiError
+from camstream_operator.metrics import REASONS, Metrics, state_of
 from camstream_operator.queue import WorkQueue
 
 NAME = "camstream_operator_"
@@ -112,3 +114,28 @@ def test_every_object_says_how_it_is_and_its_series_go_with_it() -> None:
     del states[Key("Camera", "gun", "cam")]
     assert value(metrics, "object_phase", **camera, phase="Failed") is None
     assert value(metrics, "objects", kind="Camera", phase="Failed") == 0
+
+
+def test_failures_are_counted_by_reasons_that_are_known_and_all_others_as_one() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for error in (ApiError(409, "Conflict", ""), ApiError(418, "Teapot", ""), ApiError(418, "Kettle", ""), None):
+        metrics.failed("Camera", error)
+    found = {reason: value(metrics, "reconcile_errors_total", kind="Camera", reason=reason) for reason in REASONS}
+    assert {reason: count for reason, count in found.items() if count} == {"Conflict": 1, "Other": 2, "Internal": 1}
+    assert value(metrics, "reconcile_errors_total", kind="Camera", reason="Teapot") is None
+
+
+def test_wake_is_counted_when_an_idle_stream_begins_and_not_when_it_is_stopped() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.status_written("Pipeline", Phase.STARTING, Phase.RUNNING)
+    for now in (Phase.STARTING, Phase.STOPPED, Phase.IDLE):
+        metrics.status_written("Pipeline", Phase.IDLE, now)
+    assert value(metrics, "wakes_total", kind="Pipeline") == 1
+    assert value(metrics, "status_writes_total", kind="Pipeline") == 4
+
+
+def test_time_of_requests_is_told_by_their_method() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.request_seen("PATCH", "/api/v1/namespaces/gun/services/cam", 200, 0.3)
+    assert value(metrics, "api_request_seconds_sum", verb="PATCH") == 0.3
+    assert value(metrics, "api_requests_total", verb="PATCH", resource="services", code="200") == 1

@@ -31,6 +31,7 @@ from camstream.spec import WorkerConfig
 from camstream_worker.counters import Counters
 from camstream_worker.outputs import Output, open_output
 from camstream_worker.pipeline.streams import Made
+from camstream_worker.runtime.gaps import PulseGaps
 from camstream_worker.runtime.job import Job
 from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.ring import Ring
@@ -117,6 +118,7 @@ class Runner:
         self._readers: SendingSocket | None = None
         self._selector, self._filter = Selector(), ResultFilter()
         self._last_pulse = 0
+        self._gaps = PulseGaps()
         self._example: Frame | None = None
         """The newest frame: others will be like it."""
         self._threads: list[threading.Thread] = []
@@ -281,9 +283,12 @@ class Runner:
         self.counters.received += 1
         if not self.state.connected:
             self.state.connected, self.state.input_message = True, ""
+            self._gaps.restart()
         if job.simulates_pulse_id:
             self._last_pulse = max(int(time.time() * 100), self._last_pulse + 1)
             frame = replace(frame, pulse_id=self._last_pulse)
+        else:
+            self.counters.pulse_id_gaps += self._gaps.missing(frame.pulse_id)
         if self._example is None:
             self._prepare(job, frame, check=False)
         self._example = frame
@@ -399,6 +404,7 @@ class Runner:
             if job is self.job:
                 self.state.failing_with = self.state.failing_with or self.state.last_error
             if isinstance(error, ScriptError):
+                self.counters.script_errors += 1
                 self.state.script_failed(str(error), start)
             if isinstance(job.plan, OwnProgram):
                 # It was the whole program, and there is no next frame.

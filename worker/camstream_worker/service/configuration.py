@@ -21,6 +21,7 @@ from camstream.spec import WorkerConfig, changes
 from camstream.spec.base import FIXED, problems
 from camstream.spec.pipeline import PipelineType
 from camstream.spec.report import ConfigReport
+from camstream_worker.counters import APPLIED, REJECTED
 from camstream_worker.pipeline.plan import camera_plan, pipeline_plan
 from camstream_worker.pipeline.streams import Refusal
 from camstream_worker.runtime.job import Job, UserCode
@@ -309,6 +310,7 @@ class Reloader:
             self._reject(digest, error)
         else:
             log.info("configuration %s applied", digest)
+            self._runner.counters.config_applies[APPLIED] += 1
             self.report = ConfigReport(applied_hash=digest, applied_at=time.time())
 
     def _check(self, config: WorkerConfig) -> None:
@@ -319,4 +321,7 @@ class Reloader:
     def _reject(self, digest: str | None, error: CamstreamError) -> None:
         if str(error) != self.report.rejected_reason:
             log.warning("configuration rejected, the one before goes on: %s", error)
+        if (digest, str(error)) != (self.report.rejected_hash, self.report.rejected_reason):
+            # One that is only tried again is not counted again.
+            self._runner.counters.config_applies[REJECTED] += 1
         self.report = self.report.model_copy(update={"rejected_hash": digest, "rejected_reason": str(error)})

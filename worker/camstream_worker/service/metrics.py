@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from camstream import __version__
 from camstream.spec.report import ConfigReport
-from camstream_worker.counters import FITS, HOPS
+from camstream_worker.counters import APPLIES, FITS, HOPS
 from camstream_worker.runtime.own_program import OwnProgram
 from camstream_worker.runtime.runner import Observers, Runner
 
@@ -66,6 +66,12 @@ class _RunnerCollector:
             ("camstream_frames_processed", "Frames that were processed", counters.processed),
             ("camstream_frames_sent", "Messages that were sent to every client", counters.sent),
             ("camstream_frames_failed", "Frames that could not be processed", counters.failed),
+            (
+                "camstream_script_errors",
+                "Frames that failed because the user's script did",
+                counters.script_errors,
+            ),
+            ("camstream_pulse_id_gaps", "Frames that never came, as the pulse ids of the others tell", counters.pulse_id_gaps),
             ("camstream_bytes_received", "Bytes received from the input stream", counters.bytes_received),
             ("camstream_bytes_sent", "Bytes of the messages sent, once however many clients there are", counters.bytes_sent),
             ("camstream_source_reconnects", "Times that the source was opened again", counters.reconnects),
@@ -78,6 +84,10 @@ class _RunnerCollector:
         for key, count in (never | counters.drops()).items():
             drops.add_metric(key.split("/", 1), count)
         yield drops
+        applies = CounterMetricFamily("camstream_config_applies", "New configurations of a running worker, by result", labels=["result"])
+        for result in APPLIES:
+            applies.add_metric([result], counters.config_applies[result])
+        yield applies
         fits = CounterMetricFamily("camstream_fit_failures", "Messages with a fit that did not converge, by fit", labels=["fit"])
         for fit in FITS:
             fits.add_metric([fit], counters.fit_failures[fit])
