@@ -178,6 +178,7 @@ def test_clients_of_cam_server_have_the_rights_of_the_home_namespace(cluster: Cl
     config = b'{"source": "NEW", "source_type": "simulation"}'
     reader = account(cluster.server, "cam-reader", may(["get", "list"], "cameras"))
     assert status_of(cameras, reader) == 200
+    assert status_of(cameras, account(cluster.server, "elsewhere", may(["get", "list"]), namespace="other")) == 403
     assert status_of(pipelines, reader) == 403
     assert status_of(f"{cameras}/NEW/config", reader, "POST", config) == 403
     creator = account(cluster.server, "cam-creator", may(["create"], "cameras"))

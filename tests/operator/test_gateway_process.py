@@ -191,17 +191,36 @@ def test_own_api_tells_what_the_api_server_refuses(cluster: Cluster, tmp_path: P
     assert cluster.find("Camera", "elsewhere", "gun") is not None
 
 
-def test_by_a_name_that_two_namespaces_have_clients_mean_their_own(cluster: Cluster, tmp_path: Path) -> None:
-    for namespace, width in (("twin-a", 100), ("twin-b", 200), ("twin-c", 300)):
+def test_clients_of_cam_server_see_and_change_their_own_namespace_only(cluster: Cluster, tmp_path: Path) -> None:
+    lifecycle = {"mode": "OnDemand", "idleTimeoutSeconds": 600, "deleteWhenIdle": True}
+    namespaces = ("twin-a", "twin-b", "twin-c")
+    for number, namespace in enumerate(namespaces):
         cluster.make_namespace(namespace)
-        cluster.create("Camera", namespace, "gun", {"externalName": "GUN", "source": {"simulation": {"width": width}}})
-    options = [part for namespace in ("twin-a", "twin-b", "twin-c") for part in ("--namespace", namespace)]
+        source = {"simulation": {"width": 100 * (number + 1)}}
+        cluster.create("Camera", namespace, f"gun-{number}", {"externalName": "GUN", "source": source})
+        cluster.create("Pipeline", namespace, "theirs", reads(f"gun-{number}") | {"lifecycle": lifecycle})
+    cluster.create("Camera", "twin-c", "far", SIMULATION)
+    options = [part for namespace in namespaces for part in ("--namespace", namespace)]
     with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "twin-b", *options) as doors:
-        cameras = CamClient(doors["cameras"])
-        wait_for("all are seen", lambda: len(cameras.get_cameras()) == 3)
+        cameras, pipelines = CamClient(doors["cameras"]), PipelineClient(doors["pipelines"])
+        wait_for("all are seen", lambda: sorted(listed(doors["page"])) == ["far", "gun-0", "gun-1", "gun-2", "theirs"])
+        assert cameras.get_cameras() == pipelines.get_cameras() == ["GUN"]
         assert cameras.get_camera_config("GUN")["size_x"] == 200
         cameras.set_camera_config("GUN", cameras.get_camera_config("GUN") | {"size_x": 250})
-    widths = [cluster.get("Camera", name, "gun")["spec"]["source"]["simulation"]["width"] for name in ("twin-a", "twin-b", "twin-c")]
+        # What a pipeline reads is of its namespace, whatever else has that name.
+        pipelines.save_pipeline_config("fit", {"camera_name": "GUN"})
+        assert cluster.get("Pipeline", "twin-b", "fit")["spec"]["input"]["camera"]["name"] == "gun-1"
+        with pytest.raises(ValueError, match=r"Camera far is not online\. Cannot start pipeline\. \(it does not exist\)"):
+            pipelines.create_instance_from_config({"camera_name": "far"})
+        # A name that is taken elsewhere is free here.
+        cameras.set_camera_config("far", {"source": "FAR", "source_type": "simulation"})
+        assert cluster.get("Camera", "twin-b", "far")["metadata"]["name"] == "far"
+        cameras.delete_camera_config("far")
+        pipelines.stop_all_instances()
+    found = {name: [thing["metadata"]["name"] for thing in cluster.list("Pipeline", name)] for name in namespaces}
+    assert found == {"twin-a": ["theirs"], "twin-b": ["fit"], "twin-c": ["theirs"]}
+    assert cluster.find("Camera", "twin-c", "far") is not None
+    widths = [cluster.get("Camera", name, f"gun-{i}")["spec"]["source"]["simulation"]["width"] for i, name in enumerate(namespaces)]
     assert widths == [100, 250, 300]
 
 
