@@ -20,10 +20,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     folder = tmp_path_factory.mktemp("run")
     shared = small_pipeline("shared", processing={"threshold": 7})
     shared["metadata"]["annotations"] = {READ_ONLY: "true"}
+    saved = small_pipeline("saved", processing={"threshold": 7}, lifecycle={"mode": "OnDemand", "idleTimeoutSeconds": 600})
     sleeper = small_camera("sleeper", lifecycle={"mode": "OnDemand", "idleTimeoutSeconds": 2})
     turned = small_camera("turned", geometry={"rotateQuarterTurns": 1})
     pushed = small_pipeline("pushed", type="Store", output={"mode": "Push"})
-    things = (small_camera(), turned, small_pipeline(), shared, sleeper, pushed)
+    things = (small_camera(), turned, small_pipeline(), shared, saved, sleeper, pushed)
     write(folder / "all.yaml", *things)
     with local_run(folder, "--backgrounds", str(folder / "backgrounds"), str(folder / "all.yaml"), page=True, rest=True) as found:
         found.wait_for_phase("pipe", "Running")
@@ -316,9 +317,10 @@ def test_background_is_captured_used_and_left(browser: Any, run: LocalRun, nativ
     browser.run(test, complaints=True)
 
 
-def test_shared_stream_shows_values_without_controls(browser: Any, run: LocalRun) -> None:
+@pytest.mark.parametrize("name", ["shared", "saved"], ids=["marked", "saved-and-on-demand"])
+def test_shared_stream_shows_values_without_controls(browser: Any, run: LocalRun, name: str) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run.page(), "pipeline/default/shared")
+        await look(tab, run.page(), f"pipeline/default/{name}")
         text = await tab.wait("values", "return view.setup.body.querySelector('.values') && view.setup.body.innerText")
         assert "This stream is shared" in text
         assert "Threshold" in text

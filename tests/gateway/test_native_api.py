@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cam_server_client import PipelineClient
 from local_runs import LocalRun, local_run, small_camera, small_pipeline, write
 from native_api import NativeApi, Reply
 from open_api import matches
@@ -68,7 +69,9 @@ def test_every_operation_of_the_document_does_what_it_says(run: LocalRun, api: N
         return reply
 
     ask("GET", "/api/openapi.json", 200)
-    for every, thing in ((CAMERAS, small_camera("one", lifecycle=ON_DEMAND)), (PIPELINES, small_pipeline("one", lifecycle=ON_DEMAND))):
+    pipeline = small_pipeline("one", lifecycle=ON_DEMAND)
+    pipeline["metadata"]["annotations"] = {READ_ONLY: "false"}
+    for every, thing in ((CAMERAS, small_camera("one", lifecycle=ON_DEMAND)), (PIPELINES, pipeline)):
         one = every + "/{namespace}/{name}"
         assert ask("POST", every, 201, thing).headers["Location"] == f"{every}/default/one"
         assert "one" in [item["metadata"]["name"] for item in ask("GET", every, 200).body["items"]]
@@ -171,6 +174,32 @@ def test_read_only_object_keeps_its_spec_until_it_is_unmarked(api: NativeApi, ma
     assert api.ask("PATCH", made, both).code == "ReadOnly"
     assert api.ask("PATCH", made, {"metadata": {"annotations": {READ_ONLY: None}}}).status == 200
     assert api.ask("PATCH", made, {"spec": {"groups": ["x"]}}).status == 200
+
+
+def test_pipeline_that_many_share_is_read_only_at_every_door(run: LocalRun, api: NativeApi) -> None:
+    """One that is saved and runs on demand, as cam_server's clients know it, until it says otherwise."""
+    pipe = PipelineClient(run.rest()[1])
+    assert api.ask("POST", PIPELINES, small_pipeline("many", lifecycle=ON_DEMAND)).status == 201
+    path, change = f"{PIPELINES}/default/many", {"spec": {"processing": {"threshold": 5}}}
+    pipe.get_instance_stream("many")
+    assert api.ask("GET", path).headers["Camstream-Read-Only"] == "true"
+    refused = api.ask("PATCH", path, change)
+    assert (refused.status, refused.code) == (403, "ReadOnly")
+    assert 'camstream.dev/read-only: "false"' in refused.message
+    with pytest.raises(ValueError, match=r"Cannot set config on a read only instance\."):
+        pipe.set_instance_config("many", {"image_threshold": 5})
+    opened = api.ask("PATCH", path, {"metadata": {"annotations": {READ_ONLY: "false"}}})
+    assert "Camstream-Read-Only" not in opened.headers
+    assert api.ask("PATCH", path, change).status == 200
+    assert pipe.set_instance_config("many", {"image_threshold": 6})["image_threshold"] == 6
+    assert pipe.get_instance_info("many")["read_only"] is False
+    # What is marked is not changed under its name either.
+    api.ask("PATCH", path, {"metadata": {"annotations": {READ_ONLY: "true"}}})
+    config = pipe.get_pipeline_config("many")
+    with pytest.raises(ValueError, match="'many' is shared and read-only"):
+        pipe.save_pipeline_config("many", config | {"image_threshold": 7})
+    assert api.ask("GET", path).body["spec"]["processing"] == {"threshold": 6}
+    assert api.ask("DELETE", path).status == 204
 
 
 IMMUTABLE = small_camera("cam", externalName="ANOTHER")

@@ -18,7 +18,7 @@ from operators import SIMULATION, Cluster, converge, reads
 from setup_panel import apply, enter
 from waiting import wait_for
 
-from camstream.names import WAKE
+from camstream.names import READ_ONLY, WAKE
 
 
 def listed(page: str) -> dict[str, Any]:
@@ -109,7 +109,8 @@ def test_own_api_reads_and_changes_objects_of_the_cluster(cluster: Cluster, tmp_
         document = api.ask("GET", "/api/openapi.json").body
         for kind, plural, spec in (("Camera", "cameras", SIMULATION | lifecycle), ("Pipeline", "pipelines", reads("one") | lifecycle)):
             every, one = f"/api/v1/{plural}", f"/api/v1/{plural}/native/one"
-            thing = {"apiVersion": "camstream.dev/v1alpha1", "kind": kind, "metadata": {"name": "one"}, "spec": spec}
+            metadata = {"name": "one", "annotations": {READ_ONLY: "false"}}
+            thing = {"apiVersion": "camstream.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
             made = api.ask("POST", every, thing)
             assert (made.status, made.headers["Location"]) == (201, one)
             assert cluster.get(kind, "native", "one")["metadata"]["uid"] == made.body["metadata"]["uid"]

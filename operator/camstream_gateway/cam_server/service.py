@@ -27,6 +27,7 @@ from camstream_gateway.cam_server.translation import (
     Unknown,
     aliases,
     camera_object,
+    check_may_be_saved,
     condition,
     is_permanent,
     is_running,
@@ -262,6 +263,7 @@ class Service:
         """:raises CamstreamError: if no camera can be made of it"""
         cameras = self.mirror.cameras()
         old = next((camera for camera in cameras if camera.external_name == name), None)
+        check_may_be_saved(old)
         thing = camera_object(Wanted(name, namespace=self.mirror.store.home), config, old, cameras)
         await self.mirror.apply(thing)
         return self.config(thing)

@@ -13,7 +13,7 @@ from camstream.names import MERGE_PATCH
 from camstream.spec.objects import Camera, Pipeline
 from camstream.spec.schema import plain
 from camstream_gateway.native.forms import BackgroundList, CameraList, Collected, Collection, ErrorReply, PipelineList
-from camstream_gateway.native.replies import DOCUMENT, MANAGED_FIELDS
+from camstream_gateway.native.replies import DOCUMENT, MANAGED_FIELDS, SHARED
 from camstream_gateway.native.requests import JSON, Kind
 
 LISTS: Final[dict[Kind, type[BaseModel]]] = {Camera: CameraList, Pipeline: PipelineList}
@@ -147,10 +147,10 @@ def _told(operation: Operation) -> dict[str, Any]:
     if operation.status != 204:
         answer["content"] = {JSON: {"schema": _schema(operation.answer or BaseModel)}}
     if operation.kind and operation.answer is operation.kind:
-        answer["headers"] = {"ETag": {"description": "Version of the object; its status is no part of it.", "schema": {"type": "string"}}}
-        if not operation.changes:
-            text = "Sent by a server that only reads: what it allows."
-            answer["headers"]["Allow"] = {"description": text, "schema": {"type": "string"}}
+        headers = {"ETag": "Version of the object; its status is no part of it.", SHARED: "`true` where its spec is shared and not changed here."}
+        if operation.method == "GET":
+            headers["Allow"] = "Sent by a server that only reads: what it allows."
+        answer["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
     found["responses"] = {str(operation.status): answer} | {
         str(status): {"description": TEXTS[status], "content": {JSON: {"schema": _schema(ErrorReply)}}}
         for status in sorted({*ALWAYS, *operation.errors})

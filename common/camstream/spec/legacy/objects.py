@@ -248,11 +248,9 @@ def _lifecycle(found: Lifecycle, config: Config, wanted: Wanted, old: Streaming 
 
 def _metadata(name: str, wanted: Wanted, others: Config, old: Streaming | None) -> Metadata:
     kept = dict(old.metadata.annotations) if old else {}
-    told = {
-        OTHER_KEYS: json.dumps(others) if others else None,
-        INSTANCE_OF: wanted.instance_of,
-        READ_ONLY: "true" if wanted.read_only else None,
-    }
+    if wanted.read_only:
+        kept[READ_ONLY] = "true"
+    told = {OTHER_KEYS: json.dumps(others) if others else None, INSTANCE_OF: wanted.instance_of}
     for key, value in told.items():
         if value is None:
             kept.pop(key, None)
