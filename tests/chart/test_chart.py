@@ -135,8 +135,9 @@ def test_options_of_the_gateway_are_those_that_it_knows(
     assert ports == {args.page_port, args.cameras_port, args.pipelines_port}
 
 
-def test_gateway_without_rest_may_only_read() -> None:
-    read, written = {"get", "list", "watch"}, {"create", "update", "delete"}
+def test_gateway_without_rest_may_only_read_and_ask_for_streams() -> None:
+    # To ask for a stream is an annotation.
+    read, written = {"get", "list", "watch", "update"}, {"create", "delete"}
     for value, verbs in (("false", read), ("true", read | written)):
         role = gateway(f"gateway.rest.enabled={value}")[Name("ClusterRole", None, GATEWAY)]
         assert rights(role) == {

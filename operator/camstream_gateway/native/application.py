@@ -36,7 +36,8 @@ READING: Final = "GET, HEAD"
 READY_S: Final = 10.0
 """Longest wait until everything has been told once, after the start."""
 
-OF_OBJECTS: Final = {"read": "get", "replace": "update", "patch": "patch", "delete": "delete", "wake": "patch"}
+# Who may look at a stream may ask for it: a stream on demand runs because somebody reads it.
+OF_OBJECTS: Final = {"read": "get", "replace": "update", "patch": "patch", "delete": "delete", "wake": "get"}
 OF_BACKGROUNDS: Final = {"listBackgroundsOf": "list", "collectBackgroundOf": "create"}
 """Verbs of Kubernetes, by what an operation does."""
 

@@ -68,7 +68,8 @@ class Operation:
 
     @property
     def changes(self) -> bool:
-        return self.method != "GET"
+        """Whether it changes what people write. To ask for a stream is part of looking at it."""
+        return self.method != "GET" and self.name != "wake"
 
 
 @functools.cache
