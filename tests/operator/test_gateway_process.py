@@ -15,10 +15,12 @@ from gateway_processes import running_gateway
 from native_api import NativeApi
 from open_api import matches
 from operators import SIMULATION, Cluster, converge, reads
+from pod_workers import report_of, running_worker
 from setup_panel import apply, enter
 from waiting import wait_for
 
 from camstream.names import READ_ONLY, WAKE
+from camstream.spec.report import FrameCounts, LastFrame
 
 
 def listed(page: str) -> dict[str, Any]:
@@ -58,6 +60,32 @@ def test_clients_of_cam_server_make_and_change_objects_of_the_cluster(cluster: C
         assert pipeline["spec"]["processing"]["threshold"] == 7
         pipelines.delete_pipeline_config("fit")
         assert cluster.list("Pipeline", "rest") == []
+
+
+def test_tiles_tell_what_workers_tell_and_a_dash_where_nobody_does(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.make_namespace("tiles")
+    for name, address in (("told", "127.0.7.1"), ("mute", "127.0.7.2")):
+        cluster.create("Camera", "tiles", name, SIMULATION)
+        status = {"phase": "Running", "stream": {"address": f"tcp://{address}:9999"}}
+        cluster.edit("Camera", "tiles", name, {"status": status}, subresource="status")
+    counts = FrameCounts(received=120, sent=100, failed=1, dropped={"source/late": 3})
+    last = LastFrame(pulse_id=120, age_seconds=0.5)
+    numbers = {"frames": counts, "send_rate": 9.98, "last_frame": last}
+    report = {"now": report_of(cluster.get("Camera", "tiles", "told")).model_copy(update=numbers)}
+
+    async def test(tab: Tab) -> None:
+        await tab.open(doors["page"])
+        facts = "const facts = (name) => view.tiles.get(`camera/tiles/${name}`)?.facts.textContent ?? '';"
+        await tab.wait("its numbers", f"{facts} return /^9.98 Hz · 4 dropped · [0-9.]+ s old$/.test(facts('told'))")
+        await tab.wait("a dash", f"{facts} return facts('mute') === '– Hz · – dropped'")
+
+    options = ("--home", "tiles", "--namespace", "tiles")
+    with (
+        running_worker("127.0.7.1", report),
+        running_gateway(cluster.server.kubeconfig, tmp_path, *options) as doors,
+        running_browser() as browser,
+    ):
+        browser.run(test)
 
 
 def told(*conditions: str, **status: Any) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-from pydantic import ValidationError
 
 from camstream.errors import CamstreamError, FrameError, ScriptError
 from camstream.idling import NOBODY, asked_at, stamp
@@ -39,6 +38,7 @@ from camstream_gateway.cam_server.uploaded import with_text
 from camstream_gateway.frames import Image, NoFrames, take
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.records import Records
+from camstream_gateway.reports import REPORT_S, report_of
 from camstream_gateway.scripts import ScriptFolder
 from camstream_gateway.store import Held, NotFound
 
@@ -54,8 +54,6 @@ ONLINE_S: Final = 15.0
 STOP_S: Final = 10.0
 IMAGE_S: Final = 10.0
 """Longest wait for one image."""
-REPORT_S: Final = 1.0
-"""How long a worker may take to tell how it is. One that takes longer is told about without its numbers."""
 COLLECT_S: Final = 60.0
 """Longest wait for the images of a background, unless the client says otherwise."""
 MOST_COLLECT_S: Final = 3600.0
@@ -131,11 +129,7 @@ class Service:
     async def _report(self, held: Held) -> WorkerReport | None:
         if held.http_address is None:
             return None
-        try:
-            async with self._http.get(f"{held.http_address}/status", timeout=aiohttp.ClientTimeout(total=REPORT_S)) as answer:
-                return WorkerReport.model_validate_json(await answer.read())
-        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
-            return None
+        return await report_of(self._http, held.http_address, REPORT_S)
 
     async def infos(self, things: Sequence[Streaming], form: Callable[..., Config]) -> list[Config]:
         """What is told about some objects, in one of the forms of the translation."""

@@ -65,9 +65,9 @@ def is_permanent(thing: Streaming) -> bool:
 
 
 def is_read_only(thing: Streaming) -> bool:
-    """Whether those who read a stream share it, so that none of them may change it: by cam_server's interface, by the native API, or on the page.
+    """Whether those who read a stream share it, so that none of them may change it, by whichever door.
 
-    An object may say so itself. Of others, a saved pipeline that runs on demand is everybody's, and one that a client made is its own.
+    An object may say so itself. Else a saved pipeline that runs on demand is everybody's, and one that a client made is its own.
     """
     said = thing.metadata.annotations.get(READ_ONLY)
     if said in ("true", "false"):

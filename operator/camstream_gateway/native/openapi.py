@@ -148,7 +148,10 @@ def _told(operation: Operation) -> dict[str, Any]:
     if operation.status != 204:
         answer["content"] = {JSON: {"schema": _schema(operation.answer or BaseModel)}}
     if operation.kind and operation.answer is operation.kind:
-        headers = {"ETag": "Version of the object; its status is no part of it.", SHARED: "`true` where its spec is shared and not changed here."}
+        headers = {
+            "ETag": "Version of the object, without its status.",
+            SHARED: "`true` where its spec is shared and not changed here.",
+        }
         if operation.method == "GET":
             headers["Allow"] = "Sent by a server that only reads: what it allows."
         answer["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
