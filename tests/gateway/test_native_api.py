@@ -1,9 +1,13 @@
 """The gateway's own API by hand, against a real `camstream run`: every operation, versions, errors, limits, other sites."""
 
+import contextlib
+import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cam_server_client import PipelineClient
@@ -259,6 +263,32 @@ def test_camera_that_is_stopped_or_pushes_is_told_at_once(api: NativeApi, made: 
     reply = api.ask("POST", f"{made}/backgrounds", {})
     assert (reply.status, reply.code) == (409, "Conflict")
     assert "pushes each image to one reader" in reply.message
+
+
+def test_port_scan_keeps_no_stream_alive(run: LocalRun, api: NativeApi) -> None:
+    lifecycle = {"mode": "OnDemand", "idleTimeoutSeconds": 2}
+    assert api.ask("POST", CAMERAS, small_camera("scanned", lifecycle=lifecycle)).status == 201
+    assert api.ask("POST", f"{CAMERAS}/default/scanned/wake", {}).status == 202
+    address = run.wait_for_phase("scanned", "Running").address
+    assert address is not None
+    port = urlsplit(address).port
+    stop, reached = threading.Event(), []
+
+    def scan() -> None:
+        with socket.create_connection(("127.0.0.1", port), 5):  # one that stays, and says nothing
+            while not stop.wait(0.05):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+                    reached.append(port)
+
+    with ThreadPoolExecutor(1) as pool:
+        scanning = pool.submit(scan)
+        try:
+            wait_for("it is scanned", lambda: reached)
+            run.wait_for_phase("scanned", "Idle")
+        finally:
+            stop.set()
+        scanning.result(10)
+    assert api.ask("DELETE", f"{CAMERAS}/default/scanned").status == 204
 
 
 @pytest.mark.parametrize("form", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
