@@ -1,5 +1,7 @@
 """One object as people are shown it: pure, from what it is and what its worker tells."""
 
+from typing import Any
+
 from camstream.decide import headline
 from camstream.spec.objects import Background, Camera, Pipeline
 from camstream.spec.report import WorkerReport
@@ -22,7 +24,6 @@ def view_of(
     :param reported_at: when the report came [s since 1970]
     :param camera: where the images come from, if that is known
     """
-    last = report.last_frame if report else None
     return ObjectView(
         kind=thing.kind,
         name=thing.name,
@@ -38,14 +39,11 @@ def view_of(
         http_address=http_address,
         pid=pid,
         restarts=status.worker.restarts,
-        rate=report.send_rate if report else None,
-        last_frame_at=round(reported_at - last.age_seconds, 3) if last else None,
         image=status.image,
         clients=status.clients,
-        drops=sum(report.frames.dropped.values()) + report.frames.failed if report else None,
-        dropped=report.frames.dropped if report else {},
         log_file=log_file,
         conditions=status.conditions,
+        **(measured(report, reported_at) if report else {}),
     )
 
 
@@ -67,3 +65,17 @@ def view_of_background(thing: Background, remark: str = "") -> ObjectView:
         image=status.image,
         conditions=status.conditions,
     )
+
+
+def measured(report: WorkerReport, reported_at: float) -> dict[str, Any]:
+    """Fields of a view that only its worker can tell.
+
+    :param reported_at: when the report came [s since 1970]
+    """
+    last = report.last_frame
+    return {
+        "rate": report.send_rate,
+        "last_frame_at": round(reported_at - last.age_seconds, 3) if last else None,
+        "drops": sum(report.frames.dropped.values()) + report.frames.failed,
+        "dropped": report.frames.dropped,
+    }

@@ -51,7 +51,7 @@ class Mirror:
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self.gone: OrderedDict[str, ExitStatus | None] = OrderedDict()
-        """How the workers of pipelines that are deleted ended, by external name; the newest last."""
+        """How the workers of pipelines of the namespace of clients ended that are deleted, by external name; the newest last."""
         self._held: dict[Key, Held] = {}
         self._edits: list[_Edit] = []
         self._changed = asyncio.Event()
@@ -92,17 +92,19 @@ class Mirror:
         await asyncio.wait_for(self._synced.wait(), timeout_s)
 
     def cameras(self) -> list[Camera]:
-        """Those of the namespace of clients first: by a name that another namespace has as well they mean their own."""
-        found = [held.thing for held in self._held.values() if isinstance(held.thing, Camera)]
-        return sorted(found, key=lambda thing: thing.metadata.namespace != self.store.home)
+        """Those of the namespace of clients whose names know no namespaces: what they may do is asked of that one."""
+        return [held.thing for held in self._held.values() if isinstance(held.thing, Camera) and self._is_at_home(held)]
 
     def pipelines(self) -> list[Pipeline]:
-        """In the same order."""
-        found = [held.thing for held in self._held.values() if isinstance(held.thing, Pipeline)]
-        return sorted(found, key=lambda thing: thing.metadata.namespace != self.store.home)
+        """Those of the same namespace."""
+        return [held.thing for held in self._held.values() if isinstance(held.thing, Pipeline) and self._is_at_home(held)]
 
     def all(self) -> Iterable[Held]:
+        """Those of every namespace."""
         return list(self._held.values())
+
+    def _is_at_home(self, held: Held) -> bool:
+        return held.key.namespace == self.store.home
 
     def get(self, key: Key) -> Held | None:
         return self._held.get(key)
@@ -190,8 +192,9 @@ class Mirror:
         old = self._held.pop(key, None)
         if held is not None:
             self._held[key] = held
-            self.gone.pop(held.thing.external_name, None)
-        elif old is not None and isinstance(old.thing, Pipeline):
+            if self._is_at_home(held):
+                self.gone.pop(held.thing.external_name, None)
+        elif old is not None and isinstance(old.thing, Pipeline) and self._is_at_home(old):
             self.gone[old.thing.external_name] = old.thing.status.worker.last_exit
             while len(self.gone) > MOST_GONE:
                 self.gone.popitem(last=False)

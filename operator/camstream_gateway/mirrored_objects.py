@@ -10,7 +10,7 @@ from camstream_gateway.objects import Snapshot, StreamKey
 
 
 class MirroredObjects:
-    """Every camera and pipeline of a cluster. How fast a stream runs is not in its status, and is left open."""
+    """Every camera and pipeline of a cluster. How fast a stream runs is not in its status: who shows it asks its worker."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror

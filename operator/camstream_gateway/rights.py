@@ -30,7 +30,7 @@ def of_page(request: web.Request, namespaces: tuple[str, ...]) -> Iterator[Right
 
 
 def of_cam_server(request: web.Request, plural: str, home: str) -> Iterator[Right]:
-    """Clients of cam_server know no namespaces: what they may do is asked of the one where their objects are made.
+    """Clients of cam_server know no namespaces: they see and make the objects of one, and of that one it is asked what they may do.
 
     :param plural: of the kind that the door is about
     :param home: that namespace

@@ -15,12 +15,16 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from camstream.spec.fields import OutputMode
+from camstream.spec.report import WorkerReport
+from camstream.spec.view import ObjectView
+from camstream.view import measured
 from camstream_gateway.disk import Disk
 from camstream_gateway.metrics import PAGE, Metrics
 from camstream_gateway.native.application import Native
 from camstream_gateway.native.replies import errors_as_json
 from camstream_gateway.objects import Board, StreamKey, public
 from camstream_gateway.page_files import page_files
+from camstream_gateway.reports import REPORT_S, report_of
 from camstream_gateway.reviews import RIGHT_S
 from camstream_gateway.security import Visit, Withdrawn, guard, set_headers, visit_of, withdrawn
 from camstream_gateway.session import Session
@@ -40,6 +44,8 @@ AGAIN_S: Final = RIGHT_S
 """How often it is asked whether who looks still may: an answer is remembered for at least as long."""
 
 TELL_S: Final = 1.0
+OLD_S: Final = 5.0
+"""What a worker told so long ago says nothing about how fast its stream runs now."""
 PREVIEW_S: Final = 0.4
 """For so long a preview serves everybody who asks."""
 PREVIEW_WIDTH: Final = 320
@@ -58,6 +64,10 @@ class Preview:
     body: bytes = b""
     """Nothing where there is no picture."""
     pulse_id: str = ""
+    report: WorkerReport | None = None
+    """What its worker told about itself, where nobody else tells how fast the stream runs."""
+    reported_at: float = 0.0
+    """[s since 1970]"""
 
 
 class Gateway:
@@ -113,7 +123,15 @@ class Gateway:
 
     def _told(self) -> dict[str, object]:
         snapshot, now = self._board.snapshot, time.time()
-        return {"streams": [public(view, now) for view in snapshot.objects.values()], "problems": snapshot.problems}
+        streams = [public(self._measured(key, view, now), now) for key, view in snapshot.objects.items()]
+        return {"streams": streams, "problems": snapshot.problems}
+
+    def _measured(self, key: StreamKey, view: ObjectView, now: float) -> ObjectView:
+        """The view with what its worker told when its picture was last asked for, unless that is long ago."""
+        preview = self._previews.get(key)
+        if view.rate is not None or preview is None or preview.report is None or now - preview.reported_at > OLD_S:
+            return view
+        return view.model_copy(update=measured(preview.report, preview.reported_at))
 
     async def _preview(self, request: web.Request) -> web.Response:
         """The worker's own small picture, asked for at most a few times per second however many look."""
@@ -125,15 +143,19 @@ class Gateway:
         preview = self._previews.setdefault(key, Preview())
         async with preview.lock:
             if time.monotonic() > preview.until:
-                await self._renew(preview, view.http_address)
+                await self._renew(preview, view)
         headers = {"Cache-Control": "no-store", "X-Pulse-Id": preview.pulse_id}
         if not preview.body:
             # Not an error: a browser would complain about one in its console, twice a second.
             return web.Response(status=204, headers=headers)
         return web.Response(body=preview.body, content_type="image/png", headers=headers)
 
-    async def _renew(self, preview: Preview, address: str | None) -> None:
-        preview.body = b""
+    async def _renew(self, preview: Preview, view: ObjectView) -> None:
+        preview.body, address = b"", view.http_address
+        if view.rate is None and time.time() - preview.reported_at > TELL_S:
+            # Of a cluster's streams: how fast one runs is not in its status.
+            preview.report = await report_of(self._http, address, REPORT_S) if address else None
+            preview.reported_at = time.time()
         if address is not None:
             # A worker that is down or busy is told about by its state, not by its picture.
             with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):

@@ -76,7 +76,7 @@ class ObjectStore(Protocol):
     """Where objects are kept. Every request has a time bound; none waits for a worker."""
 
     home: str
-    """Namespace of what clients make whose names know no namespaces."""
+    """Namespace of what clients make and see whose names know no namespaces."""
     sees_files: bool
     """Whether workers see the files of this machine; otherwise a script travels in its pipeline."""
     namespaces: tuple[str, ...]

@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 from contextlib import AbstractContextManager
@@ -32,6 +33,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place, _demo(place) as run:
         run.wait_for_phase("demo-pipeline", "Running")
         asyncio.run(_take(path, run.page(), folder, more))
+    if not more:
+        # Of a cluster: `make e2e` takes them.
+        for picture in sorted((ROOT / "build" / "screenshots").glob("cluster-*.png")):
+            shutil.copy(picture, folder / picture.name)
     for name in sorted(file.name for file in folder.glob("*.png")):
         _shrink(folder / name)
         print(f"{folder / name}: {(folder / name).stat().st_size // 1024} KiB")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from chromium import Tab
 from local_runs import LocalRun, local_run, small_camera, small_pipeline, write
-from setup_panel import FIELD, OPEN, applied, apply, enter, look
+from setup_panel import FIELD, OPEN, applied, apply, drag, enter, look
 
 from camstream.names import READ_ONLY
 
@@ -20,10 +20,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     folder = tmp_path_factory.mktemp("run")
     shared = small_pipeline("shared", processing={"threshold": 7})
     shared["metadata"]["annotations"] = {READ_ONLY: "true"}
+    saved = small_pipeline("saved", processing={"threshold": 7}, lifecycle={"mode": "OnDemand", "idleTimeoutSeconds": 600})
     sleeper = small_camera("sleeper", lifecycle={"mode": "OnDemand", "idleTimeoutSeconds": 2})
     turned = small_camera("turned", geometry={"rotateQuarterTurns": 1})
     pushed = small_pipeline("pushed", type="Store", output={"mode": "Push"})
-    things = (small_camera(), turned, small_pipeline(), shared, sleeper, pushed)
+    things = (small_camera(), turned, small_pipeline(), shared, saved, sleeper, pushed)
     write(folder / "all.yaml", *things)
     with local_run(folder, "--backgrounds", str(folder / "backgrounds"), str(folder / "all.yaml"), page=True, rest=True) as found:
         found.wait_for_phase("pipe", "Running")
@@ -65,26 +66,6 @@ def native(run: LocalRun) -> Iterator[Native]:
     found = Native(run.page())
     yield found
     found.patch(PIPE, processing=None, selection=None)
-
-
-async def drag(tab: Tab, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Press at one place of the image [pixel], move, and let go at another."""
-    places = []
-    for x, y in (start, end):
-        places.append(
-            await tab.view(
-                "const { plot } = view.figure.at; const part = view.figure.part(); const box = view.figure.drawing.getBoundingClientRect();"
-                f" return [box.left + plot.x + ({x} - part.x) / part.width * plot.width,"
-                f" box.top + plot.y + ({y} - part.y) / part.height * plot.height];"
-            )
-        )
-    mouse = {"button": "left", "buttons": 1, "clickCount": 1}
-    (x, y), (to_x, to_y) = places
-    await tab.move(x, y)
-    await tab.call("Input.dispatchMouseEvent", type="mousePressed", x=x, y=y, **mouse)
-    for step in (0.3, 0.7, 1.0):
-        await tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + step * (to_x - x), y=y + step * (to_y - y), **mouse)
-    await tab.call("Input.dispatchMouseEvent", type="mouseReleased", x=to_x, y=to_y, **mouse)
 
 
 def spec_of(native: Native, path: str, *names: str) -> Any:
@@ -316,9 +297,10 @@ def test_background_is_captured_used_and_left(browser: Any, run: LocalRun, nativ
     browser.run(test, complaints=True)
 
 
-def test_shared_stream_shows_values_without_controls(browser: Any, run: LocalRun) -> None:
+@pytest.mark.parametrize("name", ["shared", "saved"], ids=["marked", "saved-and-on-demand"])
+def test_shared_stream_shows_values_without_controls(browser: Any, run: LocalRun, name: str) -> None:
     async def test(tab: Tab) -> None:
-        await look(tab, run.page(), "pipeline/default/shared")
+        await look(tab, run.page(), f"pipeline/default/{name}")
         text = await tab.wait("values", "return view.setup.body.querySelector('.values') && view.setup.body.innerText")
         assert "This stream is shared" in text
         assert "Threshold" in text

@@ -151,8 +151,9 @@ def test_gateway_reads_pickles_only_on_request(monkeypatch: pytest.MonkeyPatch) 
         assert arguments().allow_pickle is wanted
 
 
-def test_gateway_without_rest_may_only_read() -> None:
-    read, written = {"get", "list", "watch"}, {"create", "update", "delete"}
+def test_gateway_without_rest_may_only_read_and_ask_for_streams() -> None:
+    # To ask for a stream is an annotation.
+    read, written = {"get", "list", "watch", "update"}, {"create", "delete"}
     for value, verbs in (("false", read), ("true", read | written)):
         role = gateway(f"gateway.rest.enabled={value}")[Name("ClusterRole", None, GATEWAY)]
         assert rights(role) == {

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 
 import pytest
-from cluster_runs import Installation, Workspace, gateway_doors
+from cluster_runs import Installation, Workspace, served_gateway
 from cluster_runs import installation as installed_chart
 from cluster_runs import workspace as made_workspace
 from kind import Cluster, Images, build_images, find_cluster, image_names
@@ -77,17 +77,5 @@ def namespace(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[str]
 @pytest.fixture
 def gateway(workspace: Workspace) -> Iterator[dict[int, str]]:
     """The gateway of this workspace's namespace: where its ports are on this machine."""
-    installation = workspace.installation
-    installation.install(
-        gateway__enabled=True,
-        gateway__allowPickle=True,
-        gateway__namespace=workspace.namespace,
-        backgrounds__persistence__enabled=True,
-        backgrounds__persistence__size="64Mi",
-        backgrounds__persistence__keep=False,
-    )
-    try:
-        with gateway_doors(installation) as found:
-            yield found
-    finally:
-        installation.install()
+    with served_gateway(workspace) as found:
+        yield found

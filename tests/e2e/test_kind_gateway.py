@@ -1,10 +1,14 @@
 """Today's clients and the page on a cluster: cam_server's own client makes, reads and leaves streams that run as pods."""
 
 import json
+import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 from cam_server_client import CamClient, PipelineClient
-from cluster_runs import NAMESPACE, Workspace, camera, condition, figure, pipeline
+from cluster_runs import NAMESPACE, Workspace, camera, condition, figure, pipeline, served_gateway
+from kind import small_pod
+from native_api import NativeApi
 from waiting import wait_for
 
 from camstream.names import API_VERSION
@@ -28,8 +32,7 @@ def listed(page: str) -> dict[str, str]:
 def test_clients_make_read_and_leave_streams_and_pods_come_and_go(workspace: Workspace, gateway: dict[int, str]) -> None:
     cameras, pipelines = CamClient(gateway[8888]), PipelineClient(gateway[8889])
     cameras.set_camera_config("SAT-CM-01", CAMERA)
-    # Those of other namespaces are listed, too: what a test before has left may be on its way out.
-    assert "SAT-CM-01" in cameras.get_cameras()
+    assert cameras.get_cameras() == ["SAT-CM-01"]
     [camera] = workspace.kubectl("get", "cameras", "--output=name").split()
     camera = f"camera/{camera.rpartition('/')[2]}"
     workspace.wait_for_phase(camera, "Idle")
@@ -112,3 +115,69 @@ def test_backgrounds_reach_workers_and_outlive_objects_and_pods(workspace: Works
     wait_for("another pod", lambda: len(workspace.pods("pipeline/named")) == 1, 60, 1)
     workspace.wait_for_condition("pipeline/named", "BackgroundLoaded", "True", "Loaded")
     workspace.wait_until_ready("pipeline/named")
+
+
+SCAN = """
+import contextlib, socket, sys, time
+place = sys.argv[1], int(sys.argv[2])
+held = socket.create_connection(place, 5)
+print("scans", flush=True)
+while True:
+    with contextlib.suppress(OSError), socket.create_connection(place, 5):
+        pass
+    time.sleep(0.1)
+"""
+"""One connection that says nothing, and one after the other that is closed at once."""
+
+
+def test_port_scan_keeps_no_pod_alive(workspace: Workspace, gateway: dict[int, str]) -> None:
+    workspace.apply(camera(lifecycle={"mode": "OnDemand", "idleTimeoutSeconds": IDLE_S}))
+    workspace.wait_for_phase("camera/cam", "Idle")
+    assert NativeApi(f"{gateway[8080]}/").ask("POST", f"/api/v1/cameras/{workspace.namespace}/cam/wake", {}).status == 202
+    workspace.wait_for_phase("camera/cam", "Running")
+    place = urlsplit(workspace.address("camera/cam"))
+    command = ["python", "-c", SCAN, str(place.hostname), str(place.port)]
+    workspace.apply(small_pod("scan", workspace.installation.worker_image.name, command))
+    wait_for("it scans", lambda: "scans" in workspace.cluster.logs(workspace.namespace, "pod/scan"), 60, 0.5)
+    workspace.wait_for_phase("camera/cam", "Idle")
+    wait_for("no pod", lambda: not workspace.pods("camera/cam"), 60, 0.5)
+    assert workspace.get("pod/scan")["status"]["phase"] == "Running"
+    workspace.kubectl("delete", "pod", "scan", "--wait")
+
+
+def status_of(url: str, token: str = "", method: str = "GET", body: bytes | None = None) -> int:
+    request = urllib.request.Request(url, body, {"Authorization": f"Bearer {token}"} if token else {}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_tokens_of_the_cluster_let_in_for_what_rbac_allows(workspace: Workspace) -> None:
+    workspace.apply(camera(externalName="CAM", lifecycle={"mode": "OnDemand", "idleTimeoutSeconds": 600}))
+    workspace.wait_for_phase("camera/cam", "Idle")
+    workspace.kubectl("create", "serviceaccount", "viewer")
+    resources = "--resource=cameras.camstream.dev,pipelines.camstream.dev"
+    workspace.kubectl("create", "role", "viewer", "--verb=get,list", resources)
+    workspace.kubectl("create", "rolebinding", "viewer", "--role=viewer", f"--serviceaccount={workspace.namespace}:viewer")
+    token = workspace.kubectl("create", "token", "viewer").strip()
+    one = f"/api/v1/cameras/{workspace.namespace}/cam"
+    with served_gateway(workspace, gateway__auth="TokenReview") as doors:
+        api, cameras, pipelines = NativeApi(f"{doors[8080]}/", token), f"{doors[8888]}/api/v1/cam", f"{doors[8889]}/api/v1/pipeline"
+        for url in (f"{doors[8080]}/", cameras, pipelines):
+            assert status_of(url) == status_of(url, "a-token-of-nobody") == 401
+        wait_for("the viewer is let in", lambda: api.ask("GET", one).status == 200, 60, 1)
+        assert status_of(cameras, token) == status_of(pipelines, token) == 200
+        assert api.ask("PATCH", one, {"spec": {"groups": ["x"]}}).status == 403
+        assert api.ask("GET", f"/api/v1/cameras/{NAMESPACE}/cam").status == 403
+        assert api.ask("GET", "/api/v1/cameras").status == 403
+        assert status_of(f"{cameras}/CAM/config", token, "POST", b"{}") == 403
+        assert status_of(f"{cameras}/CAM", token, "DELETE") == 403
+        # Who may look may start it.
+        assert api.ask("POST", f"{one}/wake", {}).status == 202
+        workspace.wait_for_phase("camera/cam", "Running")
+        # The stream ends with the token's right.
+        workspace.kubectl("delete", "rolebinding", "viewer")
+        wait_for("the viewer is not let in", lambda: api.ask("GET", one).status == 403, 60, 1)

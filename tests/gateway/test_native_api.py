@@ -1,13 +1,18 @@
 """The gateway's own API by hand, against a real `camstream run`: every operation, versions, errors, limits, other sites."""
 
+import contextlib
+import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from background_scenarios import PATH as BACKGROUNDS
 from background_scenarios import background, fail_with_their_reasons, make_read_and_delete
+from cam_server_client import PipelineClient
 from local_runs import LocalRun, local_run, small_camera, small_pipeline, write
 from native_api import NativeApi, Reply
 from open_api import matches
@@ -70,7 +75,9 @@ def test_every_operation_of_the_document_does_what_it_says(run: LocalRun, api: N
         return reply
 
     ask("GET", "/api/openapi.json", 200)
-    for every, thing in ((CAMERAS, small_camera("one", lifecycle=ON_DEMAND)), (PIPELINES, small_pipeline("one", lifecycle=ON_DEMAND))):
+    pipeline = small_pipeline("one", lifecycle=ON_DEMAND)
+    pipeline["metadata"]["annotations"] = {READ_ONLY: "false"}
+    for every, thing in ((CAMERAS, small_camera("one", lifecycle=ON_DEMAND)), (PIPELINES, pipeline)):
         one = every + "/{namespace}/{name}"
         assert ask("POST", every, 201, thing).headers["Location"] == f"{every}/default/one"
         assert "one" in [item["metadata"]["name"] for item in ask("GET", every, 200).body["items"]]
@@ -188,6 +195,32 @@ def test_read_only_object_keeps_its_spec_until_it_is_unmarked(api: NativeApi, ma
     assert api.ask("PATCH", made, {"spec": {"groups": ["x"]}}).status == 200
 
 
+def test_pipeline_that_many_share_is_read_only_at_every_door(run: LocalRun, api: NativeApi) -> None:
+    """One that is saved and runs on demand, as cam_server's clients know it, until it says otherwise."""
+    pipe = PipelineClient(run.rest()[1])
+    assert api.ask("POST", PIPELINES, small_pipeline("many", lifecycle=ON_DEMAND)).status == 201
+    path, change = f"{PIPELINES}/default/many", {"spec": {"processing": {"threshold": 5}}}
+    pipe.get_instance_stream("many")
+    assert api.ask("GET", path).headers["Camstream-Read-Only"] == "true"
+    refused = api.ask("PATCH", path, change)
+    assert (refused.status, refused.code) == (403, "ReadOnly")
+    assert 'camstream.dev/read-only: "false"' in refused.message
+    with pytest.raises(ValueError, match=r"Cannot set config on a read only instance\."):
+        pipe.set_instance_config("many", {"image_threshold": 5})
+    opened = api.ask("PATCH", path, {"metadata": {"annotations": {READ_ONLY: "false"}}})
+    assert "Camstream-Read-Only" not in opened.headers
+    assert api.ask("PATCH", path, change).status == 200
+    assert pipe.set_instance_config("many", {"image_threshold": 6})["image_threshold"] == 6
+    assert pipe.get_instance_info("many")["read_only"] is False
+    # What is marked is not changed under its name either.
+    api.ask("PATCH", path, {"metadata": {"annotations": {READ_ONLY: "true"}}})
+    config = pipe.get_pipeline_config("many")
+    with pytest.raises(ValueError, match="'many' is shared and read-only"):
+        pipe.save_pipeline_config("many", config | {"image_threshold": 7})
+    assert api.ask("GET", path).body["spec"]["processing"] == {"threshold": 6}
+    assert api.ask("DELETE", path).status == 204
+
+
 IMMUTABLE = small_camera("cam", externalName="ANOTHER")
 
 
@@ -250,6 +283,32 @@ def test_camera_that_is_stopped_or_pushes_is_told_at_once(api: NativeApi, made: 
     assert "pushes each image to one reader" in reply.message
 
 
+def test_port_scan_keeps_no_stream_alive(run: LocalRun, api: NativeApi) -> None:
+    lifecycle = {"mode": "OnDemand", "idleTimeoutSeconds": 2}
+    assert api.ask("POST", CAMERAS, small_camera("scanned", lifecycle=lifecycle)).status == 201
+    assert api.ask("POST", f"{CAMERAS}/default/scanned/wake", {}).status == 202
+    address = run.wait_for_phase("scanned", "Running").address
+    assert address is not None
+    port = urlsplit(address).port
+    stop, reached = threading.Event(), []
+
+    def scan() -> None:
+        with socket.create_connection(("127.0.0.1", port), 5):  # one that stays, and says nothing
+            while not stop.wait(0.05):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+                    reached.append(port)
+
+    with ThreadPoolExecutor(1) as pool:
+        scanning = pool.submit(scan)
+        try:
+            wait_for("it is scanned", lambda: reached)
+            run.wait_for_phase("scanned", "Idle")
+        finally:
+            stop.set()
+        scanning.result(10)
+    assert api.ask("DELETE", f"{CAMERAS}/default/scanned").status == 204
+
+
 @pytest.mark.parametrize("form", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_forms_of_other_sites_are_not_read(api: NativeApi, made: str, form: str) -> None:
     for method, path in (("POST", CAMERAS), ("PUT", made), ("PATCH", made), ("POST", f"{made}/wake"), ("POST", f"{made}/backgrounds")):
@@ -276,7 +335,6 @@ def test_without_rest_it_only_reads(tmp_path: Path) -> None:
             ("POST", CAMERAS, small_camera("x")),
             ("PUT", path, small_camera()),
             ("PATCH", path, {"spec": {"groups": ["x"]}}),
-            ("POST", f"{path}/wake", {}),
             ("POST", f"{path}/backgrounds", {}),
             ("POST", BACKGROUNDS, background("x", stored="x")),
             ("DELETE", path, None),
@@ -284,6 +342,9 @@ def test_without_rest_it_only_reads(tmp_path: Path) -> None:
             reply = api.ask(method, where, body)
             assert (reply.status, reply.code) == (403, "ReadOnlyServer")
         assert [item["metadata"]["name"] for item in api.ask("GET", CAMERAS).body["items"]] == ["cam"]
+        # To look at a stream it may be asked for.
+        assert api.ask("POST", f"{path}/wake", {}).status == 202
+        run.wait_for_phase("cam", "Running")
         assert "no authentication" not in run.text()
 
 

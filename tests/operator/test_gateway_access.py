@@ -23,6 +23,7 @@ from native_api import NativeApi
 from operators import SIMULATION, Cluster, reads
 from waiting import wait_for
 
+from camstream.names import WAKE
 from camstream_gateway.reviews import PERSON_S, RIGHT_S
 
 GATEWAY = f"system:serviceaccount:{NAMESPACE}:camstream-gateway"
@@ -164,7 +165,7 @@ def test_who_may_read_one_namespace_reads_there_only(cluster: Cluster, doors: di
         ("create", "POST", "/api/v1/cameras", CAMERA | {"metadata": {"name": "new"}}, 201),
         ("update", "PUT", f"/api/v1/cameras/{NAMESPACE}/gun", {"spec": SIMULATION}, 200),
         ("patch", "PATCH", f"/api/v1/cameras/{NAMESPACE}/gun", {"spec": {"groups": ["x"]}}, 200),
-        ("patch", "POST", f"/api/v1/cameras/{NAMESPACE}/gun/wake", {}, 202),
+        ("get", "POST", f"/api/v1/cameras/{NAMESPACE}/gun/wake", {}, 202),
         ("delete", "DELETE", f"/api/v1/pipelines/{NAMESPACE}/fit", None, 204),
         ("create", "POST", "/api/v1/backgrounds", background("new", stored="new"), 201),
         ("delete", "DELETE", f"/api/v1/backgrounds/{NAMESPACE}/old", None, 204),
@@ -188,6 +189,7 @@ def test_clients_of_cam_server_have_the_rights_of_the_home_namespace(cluster: Cl
     config = b'{"source": "NEW", "source_type": "simulation"}'
     reader = account(cluster.server, "cam-reader", may(["get", "list"], "cameras"))
     assert status_of(cameras, reader) == 200
+    assert status_of(cameras, account(cluster.server, "elsewhere", may(["get", "list"]), namespace="other")) == 403
     assert status_of(pipelines, reader) == 403
     assert status_of(f"{cameras}/NEW/config", reader, "POST", config) == 403
     creator = account(cluster.server, "cam-creator", may(["create"], "cameras"))
@@ -255,12 +257,12 @@ LONGEST_S = PERSON_S + 2 * RIGHT_S + 30
 """What is remembered is forgotten by then, also by the API server, and has been asked about again."""
 
 
-async def looks(tab: Tab, page: str, token: str) -> None:
-    """Open the stream of the camera in a browser that has the token as its password."""
+async def looks(tab: Tab, page: str, token: str, name: str = "gun") -> None:
+    """Open the stream of a camera in a browser that has the token as its password."""
     # It keeps the password that it was given, and sends it to that place from then on.
     await tab.call("Page.navigate", url=page.replace("//", f"//anybody:{quote(token)}@"))
     await tab.wait_for_module()
-    await tab.open(f"{page}#/camera/{NAMESPACE}/gun")
+    await tab.open(f"{page}#/camera/{NAMESPACE}/{name}")
     await tab.wait("it looks", "return view.status !== null")
 
 
@@ -269,6 +271,29 @@ async def says(tab: Tab, words: str) -> None:
     shown = f"return !view.connection.timer && view.words.textContent.startsWith({words!r})"
     await tab.wait(words, shown, LONGEST_S)
     assert await tab.view(f"return !view.banner.hidden && view.banner.textContent.startsWith({words!r});")
+
+
+def test_who_may_only_look_starts_a_stream_by_opening_it_and_changes_nothing(cluster: Cluster, doors: dict[str, str]) -> None:
+    cluster.create("Camera", NAMESPACE, "sleeps", SIMULATION | {"lifecycle": {"mode": "OnDemand"}})
+    cluster.edit("Camera", NAMESPACE, "sleeps", {"status": {"phase": "Idle"}}, subresource="status")
+    token = account(cluster.server, "looks-only", may(["get"]))
+
+    def asked() -> str:
+        return str(cluster.get("Camera", NAMESPACE, "sleeps")["metadata"].get("annotations", {}).get(WAKE, ""))
+
+    async def test(tab: Tab) -> None:
+        await looks(tab, doors["page"], token, "sleeps")
+        await tab.wait("it is asked for", "return view.words.textContent === 'Asked for; it starts'")
+
+    with running_browser() as browser:
+        # Before it is given the password, the browser tells of the answer that asks for one.
+        browser.run(test, complaints=True)
+    assert asked() > "20"
+    api, before = NativeApi(doors["page"], token), asked()
+    path = f"/api/v1/cameras/{NAMESPACE}/sleeps"
+    assert api.ask("PATCH", path, {"metadata": {"annotations": {WAKE: "no"}}}).status == 403
+    assert api.ask("PATCH", path, {"spec": {"groups": ["x"]}}).status == 403
+    assert asked() == before
 
 
 @pytest.mark.timeout(240)

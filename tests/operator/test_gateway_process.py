@@ -18,10 +18,12 @@ from gateway_processes import running_gateway
 from native_api import NativeApi
 from open_api import matches
 from operators import SIMULATION, Cluster, converge, reads
+from pod_workers import report_of, running_worker
 from setup_panel import apply, enter
 from waiting import wait_for
 
-from camstream.names import WAKE
+from camstream.names import READ_ONLY, WAKE
+from camstream.spec.report import FrameCounts, LastFrame
 
 
 def listed(page: str) -> dict[str, Any]:
@@ -108,6 +110,32 @@ def test_clients_of_cam_server_make_and_change_objects_of_the_cluster(cluster: C
         assert cluster.list("Pipeline", "rest") == []
 
 
+def test_tiles_tell_what_workers_tell_and_a_dash_where_nobody_does(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.make_namespace("tiles")
+    for name, address in (("told", "127.0.7.1"), ("mute", "127.0.7.2")):
+        cluster.create("Camera", "tiles", name, SIMULATION)
+        status = {"phase": "Running", "stream": {"address": f"tcp://{address}:9999"}}
+        cluster.edit("Camera", "tiles", name, {"status": status}, subresource="status")
+    counts = FrameCounts(received=120, sent=100, failed=1, dropped={"source/late": 3})
+    last = LastFrame(pulse_id=120, age_seconds=0.5)
+    numbers = {"frames": counts, "send_rate": 9.98, "last_frame": last}
+    report = {"now": report_of(cluster.get("Camera", "tiles", "told")).model_copy(update=numbers)}
+
+    async def test(tab: Tab) -> None:
+        await tab.open(doors["page"])
+        facts = "const facts = (name) => view.tiles.get(`camera/tiles/${name}`)?.facts.textContent ?? '';"
+        await tab.wait("its numbers", f"{facts} return /^9.98 Hz · 4 dropped · [0-9.]+ s old$/.test(facts('told'))")
+        await tab.wait("a dash", f"{facts} return facts('mute') === '– Hz · – dropped'")
+
+    options = ("--home", "tiles", "--namespace", "tiles")
+    with (
+        running_worker("127.0.7.1", report),
+        running_gateway(cluster.server.kubeconfig, tmp_path, *options) as doors,
+        running_browser() as browser,
+    ):
+        browser.run(test)
+
+
 def told(*conditions: str, **status: Any) -> dict[str, Any]:
     """What an operator writes to an object, with these conditions true."""
     stamp = "2026-08-21T12:00:00Z"
@@ -157,7 +185,8 @@ def test_own_api_reads_and_changes_objects_of_the_cluster(cluster: Cluster, tmp_
         document = api.ask("GET", "/api/openapi.json").body
         for kind, plural, spec in (("Camera", "cameras", SIMULATION | lifecycle), ("Pipeline", "pipelines", reads("one") | lifecycle)):
             every, one = f"/api/v1/{plural}", f"/api/v1/{plural}/native/one"
-            thing = {"apiVersion": "camstream.dev/v1alpha1", "kind": kind, "metadata": {"name": "one"}, "spec": spec}
+            metadata = {"name": "one", "annotations": {READ_ONLY: "false"}}
+            thing = {"apiVersion": "camstream.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
             made = api.ask("POST", every, thing)
             assert (made.status, made.headers["Location"]) == (201, one)
             assert cluster.get(kind, "native", "one")["metadata"]["uid"] == made.body["metadata"]["uid"]
@@ -239,17 +268,36 @@ def test_own_api_tells_what_the_api_server_refuses(cluster: Cluster, tmp_path: P
     assert cluster.find("Camera", "elsewhere", "gun") is not None
 
 
-def test_by_a_name_that_two_namespaces_have_clients_mean_their_own(cluster: Cluster, tmp_path: Path) -> None:
-    for namespace, width in (("twin-a", 100), ("twin-b", 200), ("twin-c", 300)):
+def test_clients_of_cam_server_see_and_change_their_own_namespace_only(cluster: Cluster, tmp_path: Path) -> None:
+    lifecycle = {"mode": "OnDemand", "idleTimeoutSeconds": 600, "deleteWhenIdle": True}
+    namespaces = ("twin-a", "twin-b", "twin-c")
+    for number, namespace in enumerate(namespaces):
         cluster.make_namespace(namespace)
-        cluster.create("Camera", namespace, "gun", {"externalName": "GUN", "source": {"simulation": {"width": width}}})
-    options = [part for namespace in ("twin-a", "twin-b", "twin-c") for part in ("--namespace", namespace)]
+        source = {"simulation": {"width": 100 * (number + 1)}}
+        cluster.create("Camera", namespace, f"gun-{number}", {"externalName": "GUN", "source": source})
+        cluster.create("Pipeline", namespace, "theirs", reads(f"gun-{number}") | {"lifecycle": lifecycle})
+    cluster.create("Camera", "twin-c", "far", SIMULATION)
+    options = [part for namespace in namespaces for part in ("--namespace", namespace)]
     with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "twin-b", *options) as doors:
-        cameras = CamClient(doors["cameras"])
-        wait_for("all are seen", lambda: len(cameras.get_cameras()) == 3)
+        cameras, pipelines = CamClient(doors["cameras"]), PipelineClient(doors["pipelines"])
+        wait_for("all are seen", lambda: sorted(listed(doors["page"])) == ["far", "gun-0", "gun-1", "gun-2", "theirs"])
+        assert cameras.get_cameras() == pipelines.get_cameras() == ["GUN"]
         assert cameras.get_camera_config("GUN")["size_x"] == 200
         cameras.set_camera_config("GUN", cameras.get_camera_config("GUN") | {"size_x": 250})
-    widths = [cluster.get("Camera", name, "gun")["spec"]["source"]["simulation"]["width"] for name in ("twin-a", "twin-b", "twin-c")]
+        # What a pipeline reads is of its namespace, whatever else has that name.
+        pipelines.save_pipeline_config("fit", {"camera_name": "GUN"})
+        assert cluster.get("Pipeline", "twin-b", "fit")["spec"]["input"]["camera"]["name"] == "gun-1"
+        with pytest.raises(ValueError, match=r"Camera far is not online\. Cannot start pipeline\. \(it does not exist\)"):
+            pipelines.create_instance_from_config({"camera_name": "far"})
+        # A name that is taken elsewhere is free here.
+        cameras.set_camera_config("far", {"source": "FAR", "source_type": "simulation"})
+        assert cluster.get("Camera", "twin-b", "far")["metadata"]["name"] == "far"
+        cameras.delete_camera_config("far")
+        pipelines.stop_all_instances()
+    found = {name: [thing["metadata"]["name"] for thing in cluster.list("Pipeline", name)] for name in namespaces}
+    assert found == {"twin-a": ["theirs"], "twin-b": ["fit"], "twin-c": ["theirs"]}
+    assert cluster.find("Camera", "twin-c", "far") is not None
+    widths = [cluster.get("Camera", name, f"gun-{i}")["spec"]["source"]["simulation"]["width"] for i, name in enumerate(namespaces)]
     assert widths == [100, 250, 300]
 
 

@@ -433,6 +433,29 @@ def gateway_doors(installation: Installation) -> Iterator[dict[int, str]]:
 
 
 @contextmanager
+def served_gateway(made: "Workspace", **values: Any) -> Iterator[dict[int, str]]:
+    """The gateway, for a workspace's namespace: where its ports are on this machine.
+
+    :param values: of the chart, besides
+    """
+    installation = made.installation
+    given = {
+        "gateway__enabled": True,
+        "gateway__allowPickle": True,
+        "gateway__namespace": made.namespace,
+        "backgrounds__persistence__enabled": True,
+        "backgrounds__persistence__size": "64Mi",
+        "backgrounds__persistence__keep": False,
+    }
+    installation.install(**given | values)
+    try:
+        with gateway_doors(installation) as found:
+            yield found
+    finally:
+        installation.install()
+
+
+@contextmanager
 def workspace(installation: Installation, failed: Callable[[], bool]) -> Iterator[Workspace]:
     """In a namespace that enforces Pod Security `restricted`. At its end the invariants must hold; a test that failed tells everything."""
     name = f"e2e-{secrets.token_hex(3)}"

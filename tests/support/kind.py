@@ -254,7 +254,7 @@ class Cluster:
         """
         name = f"reader-{secrets.token_hex(3)}"
         given = ["--timeout", "3600", *_channels(["width"])] if options is None else options
-        pod = _reader_pod(name, (image or image_names().worker).name, ["camstream", "receive", address, "--output", "json", *given])
+        pod = small_pod(name, (image or image_names().worker).name, ["camstream", "receive", address, "--output", "json", *given])
         if node is not None:
             pod["spec"]["nodeName"] = node
         self.apply(namespace, pod)
@@ -353,7 +353,8 @@ def _reading(line: str) -> Reading:
     return Reading(document["pulseId"], sent, sent + document["ageSeconds"], document["channels"])
 
 
-def _reader_pod(name: str, image: str, command: Sequence[str]) -> dict[str, Any]:
+def small_pod(name: str, image: str, command: Sequence[str]) -> dict[str, Any]:
+    """A pod that any namespace lets run, and that ends with its command."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",

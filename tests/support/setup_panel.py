@@ -31,3 +31,23 @@ async def apply(tab: Tab) -> None:
 
 async def applied(tab: Tab) -> None:
     await tab.wait("applied", "return view.setup.outcome.textContent === 'Applied'")
+
+
+async def drag(tab: Tab, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Press at one place of the image [pixel], move, and let go at another."""
+    places = []
+    for x, y in (start, end):
+        places.append(
+            await tab.view(
+                "const { plot } = view.figure.at; const part = view.figure.part(); const box = view.figure.drawing.getBoundingClientRect();"
+                f" return [box.left + plot.x + ({x} - part.x) / part.width * plot.width,"
+                f" box.top + plot.y + ({y} - part.y) / part.height * plot.height];"
+            )
+        )
+    mouse = {"button": "left", "buttons": 1, "clickCount": 1}
+    (x, y), (to_x, to_y) = places
+    await tab.move(x, y)
+    await tab.call("Input.dispatchMouseEvent", type="mousePressed", x=x, y=y, **mouse)
+    for step in (0.3, 0.7, 1.0):
+        await tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + step * (to_x - x), y=y + step * (to_y - y), **mouse)
+    await tab.call("Input.dispatchMouseEvent", type="mouseReleased", x=to_x, y=to_y, **mouse)

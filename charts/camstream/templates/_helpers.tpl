@@ -131,11 +131,11 @@ backgroundsUrl: http://{{ include "camstream.gatewayName" . }}.{{ .Release.Names
   verbs: [create, patch]
 {{- end }}
 
-{{/* All that the gateway does: what its clients ask for. */}}
+{{/* All that the gateway does: what its clients ask for. Where they may only read, it writes the annotation that starts a stream on demand. */}}
 {{- define "camstream.gatewayRules" -}}
 - apiGroups: [camstream.dev]
   resources: [cameras, pipelines]
-  verbs: {{ ternary "[get, list, watch, create, update, delete]" "[get, list, watch]" .Values.gateway.rest.enabled }}
+  verbs: {{ ternary "[get, list, watch, create, update, delete]" "[get, list, watch, update]" .Values.gateway.rest.enabled }}
 - apiGroups: [camstream.dev]
   resources: [backgrounds]
   verbs: {{ ternary "[get, list, watch, create, delete]" "[get, list, watch, create]" .Values.gateway.rest.enabled }}

@@ -22,6 +22,7 @@ from camstream.spec.worker import camera_of
 from camstream_gateway.cam_server.service import Service
 from camstream_gateway.cam_server.translation import (
     Unknown,
+    check_may_be_saved,
     condition,
     is_permanent,
     is_read_only,
@@ -109,6 +110,7 @@ class Instances:
         old = self._pipeline(name)
         if old and is_instance(old):
             raise SpecError(f"'{name}' is the id of a running instance; stop it, or choose another name")
+        check_may_be_saved(old)
         thing = self.pipeline_from(Wanted(name), config, old)
         await self._service.mirror.apply(thing)
         return self._service.config(thing)

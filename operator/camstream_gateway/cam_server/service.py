@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-from pydantic import ValidationError
 
 from camstream.errors import CamstreamError, FrameError, ScriptError
 from camstream.idling import NOBODY, asked_at, stamp
@@ -27,6 +26,7 @@ from camstream_gateway.cam_server.translation import (
     Unknown,
     aliases,
     camera_object,
+    check_may_be_saved,
     condition,
     is_permanent,
     is_running,
@@ -39,6 +39,7 @@ from camstream_gateway.frames import Image, NoFrames, take
 from camstream_gateway.memory import Memory
 from camstream_gateway.mirror import Mirror
 from camstream_gateway.records import Records
+from camstream_gateway.reports import REPORT_S, report_of
 from camstream_gateway.scripts import ScriptFolder
 from camstream_gateway.store import Held, NotFound, Refused, Unavailable
 
@@ -54,8 +55,6 @@ ONLINE_S: Final = 15.0
 STOP_S: Final = 10.0
 IMAGE_S: Final = 10.0
 """Longest wait for one image."""
-REPORT_S: Final = 1.0
-"""How long a worker may take to tell how it is. One that takes longer is told about without its numbers."""
 COLLECT_S: Final = 60.0
 """Longest wait for the images of a background, unless the client says otherwise."""
 MOST_COLLECT_S: Final = 3600.0
@@ -139,11 +138,7 @@ class Service:
     async def _report(self, held: Held) -> WorkerReport | None:
         if held.http_address is None:
             return None
-        try:
-            async with self._http.get(f"{held.http_address}/status", timeout=aiohttp.ClientTimeout(total=REPORT_S)) as answer:
-                return WorkerReport.model_validate_json(await answer.read(), extra="ignore")
-        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
-            return None
+        return await report_of(self._http, held.http_address, REPORT_S)
 
     async def infos(self, things: Sequence[Streaming], form: Callable[..., Config]) -> list[Config]:
         """What is told about some objects, in one of the forms of the translation."""
@@ -271,6 +266,7 @@ class Service:
         """:raises CamstreamError: if no camera can be made of it"""
         cameras = self.mirror.cameras()
         old = next((camera for camera in cameras if camera.external_name == name), None)
+        check_may_be_saved(old)
         thing = camera_object(Wanted(name, namespace=self.mirror.store.home), config, old, cameras)
         await self.mirror.apply(thing)
         return self.config(thing)

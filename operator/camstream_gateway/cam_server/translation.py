@@ -65,13 +65,25 @@ def is_permanent(thing: Streaming) -> bool:
 
 
 def is_read_only(thing: Streaming) -> bool:
-    """Whether clients share it: a saved pipeline that runs on demand is everybody's, one that a client made is its own."""
-    return is_marked_read_only(thing) or (isinstance(thing, Pipeline) and not is_instance(thing) and not is_permanent(thing))
+    """Whether those who read a stream share it, so that none of them may change it, by whichever door.
+
+    An object may say so itself. Else a saved pipeline that runs on demand is everybody's, and one that a client made is its own.
+    """
+    said = thing.metadata.annotations.get(READ_ONLY)
+    if said in ("true", "false"):
+        return said == "true"
+    return isinstance(thing, Pipeline) and not is_instance(thing) and thing.spec.lifecycle.mode is LifecycleMode.ON_DEMAND
 
 
 def is_marked_read_only(thing: Streaming) -> bool:
-    """Whether it says itself that its spec is not to be changed."""
+    """Whether an object says itself that it is shared: then nor may what is saved be changed under its name."""
     return thing.metadata.annotations.get(READ_ONLY) == "true"
+
+
+def check_may_be_saved(old: Streaming | None) -> None:
+    """:raises SpecError: if what is saved under a name says itself that it is shared and not to be changed"""
+    if old is not None and is_marked_read_only(old):
+        raise SpecError(f"'{old.external_name}' is shared and read-only, as its annotation {READ_ONLY} says; choose another name")
 
 
 def is_running(thing: Streaming) -> bool:

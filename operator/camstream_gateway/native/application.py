@@ -37,7 +37,8 @@ from camstream_gateway.store import NotFound, Unavailable
 READING: Final = "GET, HEAD"
 """What a server that only reads allows."""
 
-OF_OBJECTS: Final = {"read": "get", "replace": "update", "patch": "patch", "delete": "delete", "wake": "patch"}
+# Who may look at a stream may ask for it: a stream on demand runs because somebody reads it.
+OF_OBJECTS: Final = {"read": "get", "replace": "update", "patch": "patch", "delete": "delete", "wake": "get"}
 OF_BACKGROUNDS: Final = {"listBackgroundsOf": "list", "collectBackgroundOf": "create"}
 """Verbs of Kubernetes, by what an operation does."""
 

@@ -13,7 +13,7 @@ from camstream.names import MERGE_PATCH
 from camstream.spec.objects import Background, Camera, Pipeline
 from camstream.spec.schema import plain
 from camstream_gateway.native.forms import BackgroundIds, BackgroundList, CameraList, Collected, Collection, ErrorReply, PipelineList
-from camstream_gateway.native.replies import DOCUMENT, MANAGED_FIELDS
+from camstream_gateway.native.replies import DOCUMENT, MANAGED_FIELDS, SHARED
 from camstream_gateway.native.requests import JSON, Kind
 from camstream_gateway.security import SHA256
 
@@ -68,7 +68,8 @@ class Operation:
 
     @property
     def changes(self) -> bool:
-        return self.method != "GET"
+        """Whether it changes what people write. To ask for a stream is part of looking at it."""
+        return self.method != "GET" and self.name != "wake"
 
 
 @functools.cache
@@ -151,10 +152,13 @@ def _told(operation: Operation) -> dict[str, Any]:
     if operation.status != 204:
         answer["content"] = {JSON: {"schema": _schema(operation.answer or BaseModel)}}
     if operation.kind and operation.answer is operation.kind:
-        answer["headers"] = {"ETag": {"description": "Version of the object; its status is no part of it.", "schema": {"type": "string"}}}
-        if not operation.changes:
-            text = "Sent by a server that only reads: what it allows."
-            answer["headers"]["Allow"] = {"description": text, "schema": {"type": "string"}}
+        headers = {
+            "ETag": "Version of the object, without its status.",
+            SHARED: "`true` where its spec is shared and not changed here.",
+        }
+        if operation.method == "GET":
+            headers["Allow"] = "Sent by a server that only reads: what it allows."
+        answer["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
     found["responses"] = {str(operation.status): answer} | {
         str(status): {"description": TEXTS[status], "content": {JSON: {"schema": _schema(ErrorReply)}}}
         for status in sorted({*ALWAYS, *operation.errors})

@@ -8,9 +8,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from camstream.errors import CamstreamError, SpecError
-from camstream.spec.objects import AnyObject, etag
+from camstream.spec.objects import AnyObject, Background, etag
 from camstream_gateway.cam_server.replies import BadRequest, as_json, headers_of, words_of
 from camstream_gateway.cam_server.service import NotNow
+from camstream_gateway.cam_server.translation import is_read_only
 from camstream_gateway.frames import NoFrames
 from camstream_gateway.native.forms import ErrorDetail, ErrorReply
 from camstream_gateway.native.requests import ReadOnly
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 PREFIX: Final = "/api/v1/"
 DOCUMENT: Final = "/api/openapi.json"
+
+SHARED: Final = "Camstream-Read-Only"
+"""Header of an object that those who read it share: its spec is not changed here."""
 
 MANAGED_FIELDS: Final = "managedFields"
 UNWRITTEN: Final = frozenset({MANAGED_FIELDS, "selfLink"})
@@ -59,9 +63,11 @@ def document_of(thing: AnyObject, managed_fields: bool = False) -> dict[str, Any
 
 
 def object_reply(thing: AnyObject, status: int = 200, managed_fields: bool = False) -> web.Response:
-    """An object with its version."""
+    """An object with its version, and whether it is shared."""
     found = json_reply(document_of(thing, managed_fields), status)
     found.headers[hdrs.ETAG] = f'"{etag(thing)}"'
+    if not isinstance(thing, Background) and is_read_only(thing):
+        found.headers[SHARED] = "true"
     return found
 
 

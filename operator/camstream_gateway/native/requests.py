@@ -8,12 +8,13 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from camstream.errors import CamstreamError, SpecError
+from camstream.names import READ_ONLY
 from camstream.spec.base import problems
 from camstream.spec.fields import Namespace, ObjectName
 from camstream.spec.key import Key
 from camstream.spec.objects import AnyObject, Background, Camera, Pipeline, etag
 from camstream_gateway.cam_server.replies import json_object
-from camstream_gateway.cam_server.translation import is_marked_read_only
+from camstream_gateway.cam_server.translation import is_read_only
 from camstream_gateway.store import Changed, NotFound, Streaming
 
 JSON: Final = "application/json"
@@ -155,8 +156,11 @@ def _edited(thing: Streaming, version: Body, metadata: Body, spec: Body) -> Stre
     """
     document = {"kind": thing.kind, **version, "metadata": thing.metadata.model_dump(by_alias=True) | metadata, "spec": spec}
     found = parsed(type(thing), document, str(Key.of(thing)))
-    if is_marked_read_only(thing) and found.spec != thing.spec:
-        raise ReadOnly(f"{Key.of(thing)} is shared and read-only: its spec cannot be changed; make an object of your own")
+    if is_read_only(thing) and found.spec != thing.spec:
+        raise ReadOnly(
+            f"{Key.of(thing)} is shared and read-only: its spec cannot be changed; make an object of your own, or first let all who may "
+            f'change it, by the annotation {READ_ONLY}: "false"'
+        )
     return found
 
 

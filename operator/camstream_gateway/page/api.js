@@ -16,7 +16,7 @@ export function placeOf(kind, namespace, name) {
 }
 
 /**
- * An object, the ETag of what was read, and whether this server lets objects be changed. Throws a Refusal, as all of these do.
+ * An object, the ETag of what was read, whether it is shared, and whether this server lets objects be changed. Throws a Refusal, as all of these do.
  * @param writers whether to read, too, who wrote which field, where that is kept
  */
 export async function read(place, writers = false) {
@@ -40,7 +40,9 @@ export async function collect(place, frames, timeoutSeconds) {
   return (await (await ask("POST", `${place}/backgrounds`, { frames, timeoutSeconds })).json()).name;
 }
 
-async function objectOf(answer) { return { thing: await answer.json(), etag: answer.headers.get("ETag") }; }
+async function objectOf(answer) {
+  return { thing: await answer.json(), etag: answer.headers.get("ETag"), shared: answer.headers.get("Camstream-Read-Only") === "true" };
+}
 
 async function ask(method, place, body, headers = { "Content-Type": "application/json" }) {
   let answer;

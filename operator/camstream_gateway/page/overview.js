@@ -144,7 +144,9 @@ class Tile {
     this.pill.className = `pill ${state.level}`;
     say(this.pill, `${SIGNS[state.level]} ${state.word}`);
     const size = stream.image.size ? `${stream.image.width}\u00d7${stream.image.height}` : "";
-    const facts = [`${write(stream.rate ?? 0, 3)} Hz`, `${count(stream.drops ?? 0)} dropped`, age === null ? "no frame yet" : `${span(age)} old`, size];
+    // A dash is for what nobody tells. Only who knows the rate knows, too, that there was no frame.
+    const last = age !== null ? `${span(age)} old` : stream.rate === null ? "" : "no frame yet";
+    const facts = [`${write(stream.rate, 3)} Hz`, `${count(stream.drops)} dropped`, last, size];
     say(this.facts, facts.filter(Boolean).join(" \u00b7 "));
     say(this.words, state.words);
     say(this.cover, !this.painted ? "no picture" : state.stale ? (age === null ? state.word : `${state.word} for ${span(age)}`) : "");

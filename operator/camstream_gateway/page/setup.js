@@ -15,7 +15,6 @@ import { upstreamOf } from "./upstream.js";
 
 const AGAIN_MS = 3000;
 const MOST_TRIES = 3;
-const SHARED = "camstream.dev/read-only";
 const WORDS = { applying: "Applying\u2026", applied: "Applied", refused: "Refused", kept: "Kept" };
 
 export class Setup {
@@ -374,8 +373,8 @@ export class Setup {
   }
 
   /** Why an object may not be changed here, or nothing. The server has the last word: it refuses what may not be changed. */
-  whyNot({ thing, writable }) {
-    if (thing.metadata.annotations?.[SHARED] === "true") return "This stream is shared: all who read it rely on it as it is. Make one of your own from it to change something";
+  whyNot({ shared, writable }) {
+    if (shared) return "This stream is shared: all who read it rely on it as it is. Make one of your own from it to change something";
     return writable ? this.barred : "This page can only read: whoever runs it has not let it change anything";
   }
 }

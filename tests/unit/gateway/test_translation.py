@@ -92,8 +92,20 @@ def test_who_may_change_what() -> None:
     saved = pipeline(Wanted("saved"), OF_GUN)
     permanent = make_pipeline("always")
     shared = pipeline(Wanted("x", private=True, instance_of="", read_only=True), OF_GUN)
-    assert [is_read_only(thing) for thing in (saved, permanent, shared, GUN)] == [True, False, True, False]
+    stopped = make_pipeline("stopped", lifecycle={"mode": "Stopped"})
+    assert [is_read_only(thing) for thing in (saved, permanent, shared, stopped, GUN)] == [True, False, True, False, False]
     assert shared.metadata.annotations[READ_ONLY] == "true"
+    for said, found in (("true", True), ("false", False), ("maybe", None)):
+        for thing in (saved, permanent, GUN):
+            marked = thing.model_copy(update={"metadata": thing.metadata.model_copy(update={"annotations": {READ_ONLY: said}})})
+            assert is_read_only(marked) is (is_read_only(thing) if found is None else found)
+
+
+def test_what_an_object_says_about_its_being_shared_stays_when_it_is_saved_anew() -> None:
+    for said in ("true", "false"):
+        old = pipeline(Wanted("fit"), OF_GUN)
+        old = old.model_copy(update={"metadata": old.metadata.model_copy(update={"annotations": {READ_ONLY: said}})})
+        assert pipeline(Wanted("fit"), OF_GUN, old=old).metadata.annotations[READ_ONLY] == said
 
 
 def test_keys_without_a_place_are_annotated_and_told_again_and_others_are_not() -> None:

@@ -95,6 +95,7 @@ def camera_object(wanted: Wanted, config: Config, old: Camera | None, cameras: I
     """A camera from its configuration.
 
     :param old: the one that it replaces; what cam_server has no word for stays as it is there
+    :param cameras: those that there are; only those of its namespace count
     :raises SpecError: if no camera can be made of it
     """
     check_camera(config)
@@ -102,7 +103,7 @@ def camera_object(wanted: Wanted, config: Config, old: Camera | None, cameras: I
     spec = found.spec
     if old is not None:
         spec = _rebased(old.spec, spec, lambda: camera_from_cam_server(wanted.name, config_of(old, {})))
-    name = old.name if old else free_name(wanted.name, cameras)
+    name = old.name if old else free_name(wanted.name, _beside(cameras, wanted, old))
     update: Config = {
         "external_name": _external(wanted.name, name, old),
         "lifecycle": _lifecycle(spec.lifecycle, config, wanted, old),
@@ -118,10 +119,12 @@ def pipeline_object(
     """A pipeline from its configuration, which names what it reads by external names.
 
     :param old: the one that it replaces; what cam_server has no word for stays as it is there
+    :param cameras: those that there are; only those of its namespace count, as it can read no others
+    :param pipelines: likewise
     :raises SpecError: if no pipeline can be made of it
     """
     check_pipeline(config)
-    cameras, pipelines = list(cameras), list(pipelines)
+    cameras, pipelines = _beside(cameras, wanted, old), _beside(pipelines, wanted, old)
     things: dict[Key, Streaming] = {Key.of(camera): camera for camera in cameras}
     things |= {Key.of(pipeline): pipeline for pipeline in pipelines}
     names = {"camera_name": _names(cameras), **dict.fromkeys(OTHER_PIPELINES, _names(pipelines))}
@@ -219,6 +222,12 @@ def free_name(external: str, others: Iterable[Streaming]) -> str:
     return digest_name(external) if any(other.name == name for other in others) else name
 
 
+def _beside(things: Iterable[T], wanted: Wanted, old: Streaming | None) -> list[T]:
+    """Those of the namespace that an object is in, or comes into."""
+    namespace = old.metadata.namespace if old else wanted.namespace
+    return [thing for thing in things if thing.metadata.namespace == namespace]
+
+
 def _names(things: Iterable[Streaming]) -> dict[str, str]:
     return {thing.external_name: thing.name for thing in things}
 
@@ -239,11 +248,9 @@ def _lifecycle(found: Lifecycle, config: Config, wanted: Wanted, old: Streaming 
 
 def _metadata(name: str, wanted: Wanted, others: Config, old: Streaming | None) -> Metadata:
     kept = dict(old.metadata.annotations) if old else {}
-    told = {
-        OTHER_KEYS: json.dumps(others) if others else None,
-        INSTANCE_OF: wanted.instance_of,
-        READ_ONLY: "true" if wanted.read_only else None,
-    }
+    if wanted.read_only:
+        kept[READ_ONLY] = "true"
+    told = {OTHER_KEYS: json.dumps(others) if others else None, INSTANCE_OF: wanted.instance_of}
     for key, value in told.items():
         if value is None:
             kept.pop(key, None)
