@@ -24,7 +24,8 @@ HEAD = """<!-- Made by `make bench-long`. Do not edit. -->
 
 Each figure is a ratio: ours and the baseline ran in turn, in the same run, on the same cores, with equal results checked first.
 Absolute numbers belong to this machine and this day; they stand here only so that a ratio can be understood. `make bench` runs the
-short form (CI fails 30 % under a goal; later where a baseline is unsteady or the goal is a time), `make bench-long` the long one,
+short form (CI fails 30 % under a goal; later where a baseline is unsteady or the goal is a time, and at the goal itself for the operator's
+memory and its writes), `make bench-long` the long one,
 which also writes this page; all numbers are then in `build/bench.json`.
 
 """

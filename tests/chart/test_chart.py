@@ -518,6 +518,27 @@ def test_operator_reaches_dns_the_api_server_and_the_status_of_workers() -> None
     assert peer["podSelector"]["matchLabels"].items() <= WORKER.items()
 
 
+def test_gateway_reaches_the_api_server_and_workers_and_is_reached_by_those_who_are_named_and_by_workers() -> None:
+    peer = '{"namespaceSelector": {"matchLabels": {"viewers": "true"}}}'
+    policies = [
+        gateway("networkPolicy.enabled=true", *values)[Name("NetworkPolicy", NAMESPACE, GATEWAY)]["spec"]
+        for values in ((), (f"networkPolicy.gateway.httpFrom=[{peer}]",))
+    ]
+    labels_of_pod = gateway()[Name("Deployment", NAMESPACE, GATEWAY)]["spec"]["template"]["metadata"]["labels"]
+    for policy in policies:
+        assert policy["podSelector"]["matchLabels"].items() <= labels_of_pod.items()
+        assert [[port["port"] for port in rule["ports"]] for rule in policy["egress"]] == [[53, 53], [443, 6443], [STREAM_PORT, HTTP_PORT]]
+        [worker] = policy["egress"][2]["to"]
+        assert worker["podSelector"]["matchLabels"].items() <= WORKER.items()
+    [anybody] = policies[0]["ingress"]
+    assert "from" not in anybody
+    named, workers = policies[1]["ingress"]
+    assert named == anybody | {"from": [json.loads(peer)]}
+    assert [port["port"] for port in anybody["ports"]] == [8080, 8888, 8889]
+    # They fetch their backgrounds.
+    assert ([port["port"] for port in workers["ports"]], workers["from"]) == ([8080], [worker])
+
+
 # Backgrounds
 
 

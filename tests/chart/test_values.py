@@ -118,6 +118,8 @@ USED: dict[str, tuple[str, ...]] = {
     "networkPolicy.operator.httpFrom": (PEERS, NETWORK),
     "networkPolicy.operator.apiServerPorts": ("[16443]", NETWORK),
     "networkPolicy.operator.egress": ('[{"ports": [{"port": 8081}]}]', NETWORK),
+    "networkPolicy.gateway.httpFrom": (PEERS, NETWORK, GATEWAY),
+    "networkPolicy.gateway.egress": ('[{"ports": [{"port": 8081}]}]', NETWORK, GATEWAY),
     "networkPolicy.workers.enabled": ("false", NETWORK),
     "networkPolicy.workers.streamFrom": (PEERS, NETWORK),
     "networkPolicy.workers.httpFrom": (PEERS, NETWORK),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cluster_runs import figure
 from kind import USER, Cluster, Image, Images, docker
 
 RATE_HZ = 20
@@ -79,6 +80,15 @@ def test_an_image_holds_neither_tests_nor_what_builds_packages(built_images: Ima
     assert "camstream" in {Path(package).name for package in packages}
     assert not {Path(package).name.lower() for package in packages} & {"pip", "setuptools", "cython", "pytest", "hatchling"}
     assert in_container(image, "find", "/opt/camstream", "-name", "tests", "-o", "-name", ".cache") == ""
+
+
+@pytest.mark.parametrize(("which", "most_mb"), [("operator", 300), ("worker", 600)])
+def test_an_image_adds_no_more_to_its_base_than_it_needs(built_images: Images, which: str, most_mb: int) -> None:
+    """What is installed; llvmlite and scipy are half of the worker's, and Kubernetes' client is a third of the operator's."""
+    image: Image = getattr(built_images, which)
+    size_mb = int(in_container(image, "du", "-s", "--block-size=MB", "/opt/camstream").partition("MB")[0])
+    figure(f"size of what the {which} image adds to its base", size_mb, "MB")
+    assert size_mb <= most_mb
 
 
 def test_the_operator_image_has_no_numerics_of_workers(built_images: Images) -> None:

@@ -2,13 +2,15 @@
 
 import json
 import time
+from pathlib import Path
 
-from cluster_runs import NAMESPACE, RELEASE, Workspace, camera, figure, pipeline
+import pytest
+from cluster_runs import NAMESPACE, NEWER_FIELD, OURS, RELEASE, Workspace, camera, figure, newer_chart, pipeline
 from kind import PAUSE_S, Reading, longest_gap_s
 from waiting import wait_for
 
 RATE_HZ = 10
-MANY = 20
+MANY, FULL = 20, 50
 
 
 def running(workspace: Workspace) -> list[tuple[str, int]]:
@@ -97,28 +99,79 @@ def test_the_lead_changes_hands_in_seconds_when_the_leader_is_told_to_end(worksp
     wait_for("exactly one says that it leads", lambda: installation.who_says_to_lead() == [new], 30, PAUSE_S)
 
 
-def test_a_chart_upgrade_and_its_rollback_interrupt_no_stream(workspace: Workspace) -> None:
+def test_an_upgrade_to_a_newer_chart_and_operator_and_its_rollback_interrupt_no_stream(workspace: Workspace, tmp_path: Path) -> None:
+    """The newer definitions know a field that the operator does not, as it is for a while in every upgrade."""
     installation = workspace.installation
+    if workspace.cluster.kind_name is None:
+        pytest.skip("only on the nodes of kind can an image have another tag")
     before = running(workspace)
     revision = json.loads(installation.helm("history", RELEASE, "--output", "json"))[-1]["revision"]
     skipped = workspace.skipped("camera/cam")
-    with workspace.reader("pipeline/pipe") as reader:
+    old = installation.operator_image
+    with workspace.cluster.also_tagged(old, f"{old.tag}-next") as newer, workspace.reader("pipeline/pipe") as reader:
         reader.wait_for_next()
-        installation.install(operator__replicas=1, operator__logLevel="debug", operator__resources={"requests": {"cpu": "50m"}})
+        installation.install(
+            chart=newer_chart(tmp_path),
+            operator__image={"repository": newer.repository, "tag": newer.tag},
+            operator__replicas=1,
+            operator__logLevel="debug",
+        )
         installation.wait_for_leader()
+        [operator] = [pod for pod in installation.operators() if "deletionTimestamp" not in pod["metadata"]]
+        assert operator["spec"]["containers"][0]["image"] == newer.name
+        wait_for("all have the new field", lambda: NEWER_FIELD in workspace.get("pipeline/pipe")["spec"], 30, PAUSE_S)
         workspace.edit("pipeline/pipe", groups=["upgraded"])
         workspace.wait_for("seen by the new operator", "pipeline/pipe", lambda status: status["phase"] == "Running")
+        workspace.wait_until_applied("pipeline/pipe")
         installation.helm("rollback", RELEASE, str(revision), "--wait", "--timeout=120s")
         installation.wait_for_leader()
         assert len(installation.operators()) >= 2
+        wait_for("none has the new field", lambda: NEWER_FIELD not in workspace.get("pipeline/pipe")["spec"], 30, PAUSE_S)
         workspace.edit("pipeline/pipe", groups=["rolled-back"])
         workspace.wait_for("seen by the old operator", "pipeline/pipe", lambda status: status["phase"] == "Running")
+        workspace.wait_until_applied("pipeline/pipe")
         readings = reader.wait_for_next(10)
-    lost = workspace.lost(readings, skipped)
-    figure("chart upgrade and rollback, lost pulses", lost, f"of {len(readings)}")
-    assert in_order(readings)
-    assert lost == 0
-    assert lives(workspace) == before
+        lost = workspace.lost(readings, skipped)
+        figure("chart upgrade and rollback, lost pulses", lost, f"of {len(readings)}")
+        assert in_order(readings)
+        assert lost == 0
+        assert lives(workspace) == before
+        # The image goes when nobody needs it.
+        wait_for("all are old ones", lambda: not [pod for pod in installation.operators() if newer.name in str(pod["spec"])], 60, PAUSE_S)
+
+
+def test_in_a_minute_with_nothing_to_do_nothing_is_written(workspace: Workspace) -> None:
+    """No status, no child, no pod and no Event."""
+    workspace.apply(camera("stopped", lifecycle={"mode": "Stopped"}))
+    running(workspace)
+    workspace.wait_for_phase("camera/stopped", "Stopped")
+    workspace.check(quiet_s=60)
+
+
+def test_namespaces_full_of_cameras_are_gone_soon_after_their_deletion_with_an_operator_and_without(workspace: Workspace) -> None:
+    installation, cluster = workspace.installation, workspace.cluster
+    full = {replicas: f"{workspace.namespace}-{replicas}" for replicas in (2, 0)}
+    for namespace in full.values():
+        cluster.kubectl("create", "namespace", namespace)
+        cluster.kubectl("label", "namespace", namespace, OURS)
+        cluster.apply(namespace, *(camera(f"cam-{number}", lifecycle={"mode": "Stopped"}) for number in range(FULL)))
+
+    def children(namespace: str) -> int:
+        return len(cluster.get("deployments", "--namespace", namespace)["items"])
+
+    wait_for("all have their children", lambda: [children(namespace) for namespace in full.values()] == [FULL, FULL], 60, PAUSE_S)
+    try:
+        for replicas, namespace in full.items():
+            installation.scale(replicas)
+            started = time.monotonic()
+            cluster.kubectl("delete", "namespace", namespace, "--timeout=60s", timeout_s=70)
+            figure(f"deletion of a namespace with {FULL} cameras and {replicas} operators", time.monotonic() - started)
+    finally:
+        installation.scale(2)
+    installation.wait_for_leader()
+    # It works, and has not given up on what is gone.
+    workspace.apply(camera("after", lifecycle={"mode": "Stopped"}))
+    workspace.wait_for_phase("camera/after", "Stopped")
 
 
 def test_streams_outlive_the_removal_of_the_chart_and_are_taken_over_by_the_next_one(workspace: Workspace) -> None:

@@ -27,10 +27,15 @@ from operators import (
     running_operator,
     snapshot,
 )
+from pod_workers import RUNNING, report_of, running_worker
 from waiting import wait_for
 
-from camstream.names import MANAGED_BY, OPERATOR
+from camstream.idling import NOBODY
+from camstream.names import MANAGED_BY, OPERATOR, WAKE
+from camstream.spec import WorkerConfig
 from camstream.spec.key import Key
+from camstream.spec.report import ConfigReport
+from camstream_operator.build.names import CONFIG, CONFIG_FILE
 from camstream_operator.cluster.api import ApiError
 
 NUMBERS = count(1)
@@ -69,7 +74,34 @@ def make_anew(cluster: Cluster, namespace: str) -> None:
     cluster.create("Camera", namespace, "gun", SIMULATION | {"externalName": "NEW"})
 
 
-STORIES: dict[str, list[Callable[[Cluster, str], None]]] = {"create": [create], "edit": [create, edit], "anew": [create, make_anew]}
+def rename(cluster: Cluster, namespace: str) -> None:
+    """An apply is refused (422): it would add a second port of the same name."""
+    ports = [{"port": 9999, "$patch": "delete"}, {"name": "stream", "port": 7000, "targetPort": 9999}]
+    cluster.edit("Service", namespace, "cam-gun", {"spec": {"ports": ports}}, strategic=True)
+
+
+def ask_for_background(cluster: Cluster, namespace: str) -> None:
+    """No list has it: the operator asks for it alone."""
+    cluster.edit("Pipeline", namespace, "fit", {"spec": {"processing": {"background": {"name": "nobody"}}}})
+
+
+def leave(cluster: Cluster, namespace: str) -> None:
+    """A stream that its one client does not read any more."""
+    lifecycle = {"lifecycle": {"mode": "OnDemand", "deleteWhenIdle": True}}
+    cluster.create("Camera", namespace, "private", SIMULATION | lifecycle, metadata={"annotations": {WAKE: NOBODY}})
+
+
+STORIES: dict[str, list[Callable[[Cluster, str], None]]] = {
+    "create": [create],
+    "edit": [create, edit],
+    "anew": [create, make_anew],
+    "renamed port": [create, rename],
+    "background": [create, ask_for_background],
+    "deleted when idle": [create, leave],
+}
+REQUESTS = {"renamed port": ("PATCH", "/services/"), "background": ("GET", "/backgrounds/"), "deleted when idle": ("DELETE", "/cameras/")}
+"""What a story is there for."""
+BACKGROUNDS = {"backgroundsUrl": "http://gateway:8080/backgrounds"}
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -80,21 +112,22 @@ def test_killed_at_any_request_the_next_operator_comes_to_the_same_end(cluster: 
         namespace = make_namespace(cluster)
         for step in before:
             step(cluster, namespace)
-            converge(cluster.server, namespace)
+            converge(cluster.server, namespace, **BACKGROUNDS)
         last(cluster, namespace)
         return namespace
 
     undisturbed = prepare()
-    requests = len(converge(cluster.server, undisturbed))
+    asked = converge(cluster.server, undisturbed, **BACKGROUNDS)
     expected = snapshot(cluster, undisturbed)
-    assert requests >= 4
-    for number in range(1, requests + 1):
+    wanted, where = REQUESTS.get(story, ("PATCH", "/deployments/"))
+    assert [method for method, path in asked if method == wanted and where in path]
+    for number in range(1, len(asked) + 1):
         for answered in (False, True):
             namespace = prepare()
             run(_killed(cluster, namespace, number, answered))
-            converge(cluster.server, namespace)
+            converge(cluster.server, namespace, **BACKGROUNDS)
             assert snapshot(cluster, namespace) == expected, f"killed at request {number}, answered: {answered}"
-            assert converge(cluster.server, namespace) == []
+            assert [one for one in converge(cluster.server, namespace, **BACKGROUNDS) if one[0] != "GET"] == []
 
 
 async def _killed(cluster: Cluster, namespace: str, number: int, answered: bool) -> None:
@@ -106,13 +139,76 @@ async def _killed(cluster: Cluster, namespace: str, number: int, answered: bool)
         if dead:
             raise Killed
 
-    async with bench(cluster.server, namespace) as broken:
+    async with bench(cluster.server, namespace, **BACKGROUNDS) as broken:
         if answered:
             broken.api.faults.after = die
         broken.api.faults.before = die if not answered else lambda *_: die(0)
         with suppress(Killed):
             await broken.start()
     assert dead
+
+
+WORKER = "127.0.78.3"
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before it is sent", "when it is answered"])
+def test_killed_at_any_request_of_a_live_edit_the_next_operator_brings_it_to_the_worker(cluster: Cluster, answered: bool) -> None:
+    """The request that is there for it is the last one: it touches the pod, so that the kubelet renews the file."""
+    pod = {"phase": "Running", "podIP": WORKER, "podIPs": [{"ip": WORKER}], "containerStatuses": [RUNNING]}
+    cluster.create("Camera", scratch := make_namespace(cluster), "gun", SIMULATION)
+    old = report_of(cluster.get("Camera", scratch, "gun")).model_copy(update={"config": ConfigReport(applied_hash="0" * 12, applied_at=0)})
+
+    async def look(namespace: str, number: int | None) -> list[tuple[str, str]]:
+        """Let an operator look that knows what the worker says, and is killed at a request.
+
+        :returns: what it asked for
+        """
+        async with bench(cluster.server, namespace) as operator:
+            asked = operator.api.faults.asked
+
+            def die(at: int, *_: str) -> None:
+                if number is not None and at >= number:
+                    raise Killed
+
+            operator.api.faults.before = (lambda at, *_: die(at - 1)) if answered else die
+            operator.api.faults.after = die if answered else lambda *_: None
+            asking = asyncio.create_task(operator.reports.run())
+            try:
+                with suppress(Killed):
+                    await operator.start()
+                    uid = cluster.get("Pod", namespace, "cam-gun-1")["metadata"]["uid"]
+                    while operator.reports.of(uid) is None:
+                        await asyncio.sleep(0.02)
+                    operator.concerned = set(operator.store.streaming())
+                    await operator.work()
+            finally:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+            return list(asked)
+
+    def looked(namespace: str, number: int | None = None) -> list[tuple[str, str]]:
+        return asyncio.run(asyncio.wait_for(look(namespace, number), 60))
+
+    with running_worker(WORKER, {"now": old}):
+        for number in count(1):
+            namespace = make_namespace(cluster)
+            cluster.create("Camera", namespace, "gun", SIMULATION)
+            converge(cluster.server, namespace)
+            cluster.make_pod(namespace, "cam-gun", "cam-gun-1", pod)
+            looked(namespace)
+            cluster.edit("Camera", namespace, "gun", {"spec": {"geometry": {"rotateQuarterTurns": 1}}})
+            asked = looked(namespace, number)
+            looked(namespace)
+            config = WorkerConfig.model_validate_json(cluster.get("ConfigMap", namespace, "cam-gun")["data"][CONFIG_FILE])
+            assert config.camera is not None
+            assert config.camera.geometry.rotate_quarter_turns == 1
+            touched = cluster.get("Pod", namespace, "cam-gun-1")["metadata"]["annotations"][CONFIG]
+            assert touched.startswith(config.digest()), f"killed at request {number}"
+            assert cluster.get("Camera", namespace, "gun")["status"]["config"]["desiredHash"] == config.digest()
+            if len(asked) < number:
+                # It came to its end.
+                assert number > 3
+                break
 
 
 @pytest.mark.parametrize(("number", "answered"), [(2, False), (5, True)], ids=["before one is sent", "when one was answered"])

@@ -7,19 +7,24 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from api_server import install_crds, running_api_server
+from api_server import install_crds, running_api_server, token_of
 from charts import NAMESPACE, Name, Objects, rendered
+from gateway_processes import running_gateway
+from native_api import NativeApi
 from operators import CHILDREN, SIMULATION, START_S, Cluster, Operator, assert_in_order, converge, reads, running_operator
 from pod_workers import RUNNING, report_of, running_worker
 from ruamel.yaml import YAML
 from waiting import wait_for
 
 from camstream.idling import NOBODY
-from camstream.names import WAKE
+from camstream.names import API_VERSION, WAKE
+from camstream.spec import KINDS
 from camstream_operator.cluster.canary import CANARY
 
-ACCOUNT = f"system:serviceaccount:{NAMESPACE}:camstream-operator"
+OPERATOR, GATEWAY = "camstream-operator", "camstream-gateway"
+ACCOUNT, GATEWAY_ACCOUNT = (f"system:serviceaccount:{NAMESPACE}:{name}" for name in (OPERATOR, GATEWAY))
 GROUPS = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}"]
 NUMBERS = count(1)
 
@@ -38,7 +43,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     with (folder / "policy.yaml").open("w") as file:
         YAML(typ="safe").dump(policy, file)
     arguments = [f"--audit-policy-file={folder / 'policy.yaml'}", f"--audit-log-path={folder / 'audit.log'}", "--audit-log-mode=blocking"]
-    with running_api_server(folder, *arguments, users={ACCOUNT: GROUPS}, authorization="RBAC") as server:
+    with running_api_server(folder, *arguments, users={ACCOUNT: GROUPS, GATEWAY_ACCOUNT: GROUPS}, authorization="RBAC") as server:
         install_crds(server)
         found = Cluster(server)
         found.make_namespace(NAMESPACE)
@@ -69,24 +74,24 @@ def allow(cluster: Cluster) -> Iterator[Any]:
         cluster.server.request("DELETE", path)
 
 
-def rights_of(objects: Objects) -> set[Right]:
-    """All that the roles of the operator allow."""
+def rights_of(objects: Objects, who: str = OPERATOR) -> set[Right]:
+    """All that the roles of the operator, or of the gateway, allow."""
     found = set()
     for name, thing in objects.items():
-        if name.kind in ("Role", "ClusterRole") and name.name.startswith("camstream-operator"):
+        if name.kind in ("Role", "ClusterRole") and name.name.startswith(who):
             for rule in thing["rules"]:
                 found |= {(verb, group, plural) for verb in rule["verbs"] for group in rule["apiGroups"] for plural in rule["resources"]}
     return found
 
 
-def used_rights(folder: Path, begin: int) -> tuple[set[Right], list[dict[str, Any]]]:
+def used_rights(folder: Path, begin: int, account: str = ACCOUNT) -> tuple[set[Right], list[dict[str, Any]]]:
     """What the account has asked for since ``begin`` [bytes], and what of it was forbidden."""
     used, forbidden = set(), []
     with (folder / "audit.log").open() as log:
         log.seek(begin)
         for line in log:
             event = json.loads(line)
-            if event["user"]["username"] != ACCOUNT:
+            if event["user"]["username"] != account:
                 continue
             if event["responseStatus"]["code"] == 403:
                 forbidden.append(event)
@@ -173,6 +178,46 @@ def _live(cluster: Cluster, operator: Operator, namespace: str) -> None:
                 operator.wait_until_ready()
     cluster.server.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/cam-gun-1", {"gracePeriodSeconds": 0})
     cluster.wait_for_reason("Camera", namespace, "gun", "Ready", "Starting")
+
+
+@pytest.mark.parametrize("everywhere", [True, False], ids=["cluster-wide", "in one namespace"])
+def test_rights_of_the_gateway_are_what_a_whole_life_takes(
+    cluster: Cluster, folder: Path, tmp_path: Path, namespace: str, allow: Any, everywhere: bool
+) -> None:
+    watched = () if everywhere else (f'watchNamespaces=["{namespace}"]',)
+    objects = rendered("gateway.enabled=true", 'gateway.auth="TokenReview"', *watched)
+    allow(objects)
+    # Two files whose ids become one name of an object.
+    for name in ("GUN_20261121_120000_000000", "gun_20261121_120000_000000"):
+        file = tmp_path / "backgrounds" / namespace / f"{name}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, np.ones((4, 4), np.uint16))
+    begin = (folder / "audit.log").stat().st_size
+    options = ("--home", namespace, "--token-review", *(() if everywhere else ("--namespace", namespace)))
+    with running_gateway(cluster.server.kubeconfig_of(GATEWAY_ACCOUNT), tmp_path, *options) as doors:
+        _live_as_gateway(cluster, doors, namespace)
+    used, forbidden = used_rights(folder, begin, GATEWAY_ACCOUNT)
+    assert forbidden == []
+    assert used == rights_of(objects, GATEWAY)
+
+
+def _live_as_gateway(cluster: Cluster, doors: dict[str, str], namespace: str) -> None:
+    """Everything that somebody who may do everything can ask of it."""
+    api = NativeApi(doors["page"], token_of())
+    for kind, spec in (("Camera", SIMULATION), ("Pipeline", reads("gun"))):
+        place = f"/api/v1/{KINDS[kind].plural}"
+        thing = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": "gun"}, "spec": spec}
+        assert api.ask("POST", place, thing).status == 201
+        # Its worker's log, by cam_server's interface; no node is there to give one.
+        cluster.edit(kind, namespace, "gun", {"status": {"worker": {"podName": "nobody"}}}, subresource="status")
+    pipelines = NativeApi(doors["pipelines"], token_of())
+    wait_for("log is asked for", lambda: pipelines.ask("GET", "/api/v1/logs/instance/gun").status == 200)
+    for kind in ("Pipeline", "Camera"):
+        one = f"/api/v1/{KINDS[kind].plural}/{namespace}/gun"
+        assert api.ask("PATCH", one, {"spec": {"groups": ["all"]}}).status == 200
+        assert api.ask("DELETE", one).status == 204
+    wait_for("files have their records", lambda: len(cluster.list("Background", namespace)) == 2)
+    wait_for("records are told", lambda: all("status" in found for found in cluster.list("Background", namespace)))
 
 
 def _newer_event(cluster: Cluster, namespace: str, reason: str, version: str | None) -> str | None:

@@ -15,6 +15,7 @@ from api_server import ApiServer, token_of, write_kubeconfig
 HOP_BY_HOP = {"transfer-encoding", "connection", "content-encoding", "content-length", "host", "date", "server"}
 
 HOLD_S = 0.05
+GONE = 410
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Proxy:
         self.asked: list[Asked] = []
         self.refused: list[Asked] = []
         self._is_cut = False
+        self._age = 0
         self._watches: list[asyncio.BaseTransport] = []
         self.url = ""
         self._loop = asyncio.new_event_loop()
@@ -79,6 +81,10 @@ class Proxy:
         self._is_cut = True
         for watch in self._watches:
             self._loop.call_soon_threadsafe(watch.close)
+
+    def swallow(self) -> None:
+        """From now on, nothing comes through the watches that there are, and nobody is told; those that begin later are well."""
+        self._age += 1
 
     def mend(self) -> None:
         self._is_cut = False
@@ -117,7 +123,7 @@ class Proxy:
         while self.hold(asked):
             await asyncio.sleep(HOLD_S)
         if (refusal := self.before(asked)) is not None:
-            return _refused(refusal)
+            return _expired(refusal) if asked.watch and refusal.status == GONE else _refused(refusal)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
         url, context = f"{self._server.url}{request.raw_path}", self._context
         try:
@@ -137,10 +143,12 @@ class Proxy:
         await found.prepare(request)
         assert request.transport is not None
         self._watches.append(request.transport)
+        age = self._age
         with suppress(aiohttp.ClientError):
             # One end is gone: so is the other, now.
             async for chunk in answer.content.iter_any():
-                await found.write(chunk)
+                if age == self._age:
+                    await found.write(chunk)
         return found
 
 
@@ -150,8 +158,14 @@ def _break(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def _refused(refusal: Refusal) -> web.Response:
-    body = {
+def _expired(refusal: Refusal) -> web.Response:
+    """The watch begins, and its only event says that it cannot go on from there: the API server has forgotten what came since."""
+    event = {"type": "ERROR", "object": _status(refusal) | {"reason": "Expired"}}
+    return web.Response(text=json.dumps(event) + "\n", content_type="application/json")
+
+
+def _status(refusal: Refusal) -> dict[str, object]:
+    return {
         "kind": "Status",
         "apiVersion": "v1",
         "status": "Failure",
@@ -159,8 +173,11 @@ def _refused(refusal: Refusal) -> web.Response:
         "message": refusal.message,
         "code": refusal.status,
     }
+
+
+def _refused(refusal: Refusal) -> web.Response:
     headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s is not None else {}
-    return web.Response(status=refusal.status, text=json.dumps(body), content_type="application/json", headers=headers)
+    return web.Response(status=refusal.status, text=json.dumps(_status(refusal)), content_type="application/json", headers=headers)
 
 
 @contextmanager

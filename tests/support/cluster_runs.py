@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 from api_server import binary
-from kind import PAUSE_S, ROOT, Cluster, CommandError, Image, Images, Reading, docker, missing_pulses
+from kind import PAUSE_S, ROOT, Cluster, CommandError, Image, Images, KeptLogs, Reading, docker, missing_pulses
 from waiting import wait_for
 
 from camstream_operator.build.names import PREFIX
@@ -49,7 +50,12 @@ USUAL: Final = re.compile(
 )
 """What Kubernetes warns of where nothing is wrong: whenever a container starts or ends, when a node knows a pod before it has heard of its
 ConfigMap, when the API server looks at an address that it is just giving away; and what a worker says on a machine that is slow."""
-LOGGED_ERROR: Final = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) |^Traceback ", re.MULTILINE)
+LOGGED_ERROR: Final = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) (?!kopf\S*: Request attempt #\d+/\d+ failed)|^Traceback ", re.MULTILINE)
+"""Where kopf tries again, it tells so as an error."""
+ENDED: Final = re.compile(r"^\S+ \S+ ERROR camstream_worker: ")
+"""The last words of a worker."""
+FIGHT: Final = "DriftRepaired"
+"""Reason of an Event that is no Warning, and still must not come of itself: two who write the same field never come to an end."""
 
 Body = dict[str, Any]
 
@@ -69,6 +75,22 @@ def pipeline(name: str = "pipe", camera: str = "cam", **spec: Any) -> Body:
     return manifest("Pipeline", name, input={"camera": {"name": camera}, "backlog": "All"}, **spec)
 
 
+NEWER_FIELD: Final = "newer"
+
+
+def newer_chart(folder: Path) -> Path:
+    """A chart of the next version: in its definitions, specs have one field more, with a default, so that all stored objects get it."""
+    made = shutil.copytree(CHART, folder / "camstream")
+    spec = re.compile(r"^ {12}properties:\n(?= {14}externalName:)", re.MULTILINE)
+    field = f"              {NEWER_FIELD}:\n                type: boolean\n                default: true\n"
+    for name in ("cameras", "pipelines"):
+        file = made / "templates" / "crds" / f"{name}.yaml"
+        text, count = spec.subn(lambda found: found[0] + field, file.read_text())
+        assert count == 1, file
+        file.write_text(text)
+    return made
+
+
 def figure(what: str, value: float, unit: str = "s") -> None:
     """Tell a measured number in the output of the tests (``pytest -rP`` shows it)."""
     print(f"FIGURE {what}: {value:.2f} {unit}")
@@ -77,9 +99,12 @@ def figure(what: str, value: float, unit: str = "s") -> None:
 class Installation:
     """The one installation of the chart that all tests share. A test that changes it brings it back."""
 
-    def __init__(self, cluster: Cluster, images: Images) -> None:
+    def __init__(self, cluster: Cluster, images: Images, logs: KeptLogs | None = None) -> None:
+        """:param logs: where they are kept; None: only those of pods that are there can be read"""
         self.cluster = cluster
         self._images = images
+        self._logs = logs
+        self._told: set[str] = set()
         self._values: dict[str, Any] = {
             "operator.image": {"repository": images.operator.repository, "tag": images.operator.tag},
             "worker.image": {"repository": images.worker.repository, "tag": images.worker.tag},
@@ -89,10 +114,15 @@ class Installation:
     def worker_image(self) -> Image:
         return self._images.worker
 
-    def install(self, missing_image: str | None = None, **values: Any) -> None:
+    @property
+    def operator_image(self) -> Image:
+        return self._images.operator
+
+    def install(self, missing_image: str | None = None, chart: Path = CHART, **values: Any) -> None:
         """Install it, or make it so; it works when this returns.
 
         :param missing_image: the image of the worker class with none that exists
+        :param chart: another version of it
         :param values: of the chart, as in ``operator__replicas=3``
         """
         classes = [
@@ -102,7 +132,7 @@ class Installation:
         given = self._values | {"workerClasses": classes} | {name.replace("__", "."): value for name, value in values.items()}
         settings = [f"--set-json={name}={json.dumps(value)}" for name, value in given.items()]
         # The definitions may have been kept by an installation before.
-        self.helm("upgrade", RELEASE, str(CHART), "--install", "--take-ownership", "--wait", "--timeout=180s", *settings)
+        self.helm("upgrade", RELEASE, str(chart), "--install", "--take-ownership", "--wait", "--timeout=180s", *settings)
 
     def uninstall(self) -> None:
         self.helm("uninstall", RELEASE, "--wait")
@@ -172,6 +202,18 @@ class Installation:
                 texts.append(done.stdout)
         return "\n".join(texts)
 
+    def new_errors(self, namespace: str = NAMESPACE) -> list[str]:
+        """Errors in the log of anything that runs or ran in a namespace, that were not told before."""
+        if self._logs is None:
+            lines = self.log().splitlines() if namespace == NAMESPACE else []
+        else:
+            # What the kubelet writes before each line: time, stream, and whether it is whole.
+            lines = self._logs.lines(namespace, " (ERROR|CRITICAL) | Traceback ")
+        new = [line for line in lines if line not in self._told]
+        self._told |= set(new)
+        texts = new if self._logs is None else [line.split(" ", 3)[-1] for line in new]
+        return [text for text in texts if LOGGED_ERROR.match(text)]
+
 
 def kill_on_node(node: str, container: str) -> bool:
     """Whether there was such a container to kill."""
@@ -190,16 +232,17 @@ def installation(cluster: Cluster, images: Images) -> Iterator[Installation]:
     assert not others, f"the cluster has an operator already, and both would look after the same objects; uninstall {', '.join(others)}"
     if cluster.try_kubectl("create", "namespace", NAMESPACE).returncode == 0:
         cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
-    made = Installation(cluster, images)
     # What a run before left behind when it was killed.
     cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=300s", timeout_s=310)
-    made.install()
-    try:
-        yield made
-    finally:
-        cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=300s", timeout_s=310)
-        made.uninstall()
-        cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", timeout_s=130)
+    with cluster.kept_logs() as logs:
+        made = Installation(cluster, images, logs)
+        made.install()
+        try:
+            yield made
+        finally:
+            cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=300s", timeout_s=310)
+            made.uninstall()
+            cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", timeout_s=130)
 
 
 class Workspace:
@@ -208,7 +251,7 @@ class Workspace:
     def __init__(self, installation: Installation, namespace: str) -> None:
         self.installation, self.cluster, self.namespace = installation, installation.cluster, namespace
         self.expected: set[str] = set()
-        """Reasons of Warning Events that belong to what the test does."""
+        """Reasons of Events that belong to what the test does. Without any, no worker may end with an error either."""
 
     # ------------------------------------------------------------------ do
 
@@ -351,12 +394,13 @@ class Workspace:
 
     # ------------------------------------------------------------------ what must always be true
 
-    def check(self) -> None:
+    def check(self, quiet_s: float = QUIET_S) -> None:
         """The invariants; after everything that the test did has come to its end.
 
+        :param quiet_s: how long nobody must have written anything [s]
         :raises AssertionError: if one does not hold
         """
-        self._wait_until_quiet()
+        self._wait_until_quiet(quiet_s)
         things = self.cluster.get("cameras,pipelines", "--namespace", self.namespace)["items"]
         behind = [
             thing["metadata"]["name"]
@@ -366,10 +410,10 @@ class Workspace:
         assert not behind, f"the status of {behind} is not about the newest spec"
         living = {thing["metadata"]["uid"] for thing in things}
         wait_for("children without a living owner go", lambda: not self._orphans(living), 30, PAUSE_S)
-        warnings = self._warnings()
-        assert not warnings, f"Warning Events that nobody expected: {warnings}"
-        errors = [line for line in self.installation.log().splitlines() if LOGGED_ERROR.match(line)]
-        assert errors == []
+        events = self._unexpected_events()
+        assert not events, f"Events that nobody expected: {events}"
+        workers = [line for line in self.installation.new_errors(self.namespace) if not (self.expected and ENDED.match(line))]
+        assert self.installation.new_errors() + workers == []
 
     def _orphans(self, living: set[str]) -> list[str]:
         selector = "--selector=app.kubernetes.io/managed-by=camstream-operator"
@@ -380,16 +424,17 @@ class Workspace:
             if not {owner["uid"] for owner in child["metadata"].get("ownerReferences", [])} & living
         ]
 
-    def _warnings(self) -> list[str]:
-        """Warning Events that the test does not expect."""
-        events = self.cluster.get("events", "--namespace", self.namespace, "--field-selector=type=Warning")["items"]
+    def _unexpected_events(self) -> list[str]:
+        """Warnings, and what is told of a fight, that the test does not expect."""
+        events = self.cluster.get("events", "--namespace", self.namespace)["items"]
         return [
             f"{event['reason']} of {event['involvedObject']['kind']} {event['involvedObject']['name']}: {event['message']}"
             for event in events
+            if event["type"] == "Warning" or event["reason"] == FIGHT
             if event["reason"] not in self.expected and not USUAL.match(event["message"])
         ]
 
-    def _wait_until_quiet(self) -> None:
+    def _wait_until_quiet(self, quiet_s: float) -> None:
         """Wait until nobody has written to anything of ours for a while."""
         versions, since = self._versions(), time.monotonic()
         changed: set[str] = set()
@@ -400,15 +445,23 @@ class Workspace:
             if now != versions:
                 changed = {name for name in now.keys() | versions.keys() if now.get(name) != versions.get(name)}
                 versions, since = now, time.monotonic()
-            return time.monotonic() - since >= QUIET_S
+            return time.monotonic() - since >= quiet_s
 
         try:
-            wait_for(f"{QUIET_S:g} s without a write", quiet, 60, 4 * PAUSE_S)
+            wait_for(f"{quiet_s:g} s without a write", quiet, 60 + quiet_s, 4 * PAUSE_S)
         except AssertionError as error:
             raise AssertionError(f"{error}\nlast written: {', '.join(sorted(changed))}") from None
 
     def _versions(self) -> dict[str, str]:
-        ours = self.cluster.get("cameras,pipelines,deployments,services,configmaps", "--namespace", self.namespace)["items"]
+        kinds = "cameras,pipelines,backgrounds,deployments,services,configmaps,pods,events"
+        found = self.cluster.get(kinds, "--namespace", self.namespace)["items"]
+        # What Kubernetes says of pods is its own, and so are those that read streams.
+        ours = [
+            thing
+            for thing in found
+            if not (thing["kind"] == "Event" and thing.get("reportingComponent") != OPERATOR)
+            and not (thing["kind"] == "Pod" and "camstream.dev/kind" not in thing["metadata"].get("labels", {}))
+        ]
         return {f"{thing['kind']}/{thing['metadata']['name']}": thing["metadata"]["resourceVersion"] for thing in ours}
 
 
@@ -468,6 +521,8 @@ def workspace(installation: Installation, failed: Callable[[], bool]) -> Iterato
         if failed():
             # What readers print is long.
             print(*(line[:400] for line in cluster.describe(name).splitlines()), installation.log()[-6000:], sep="\n")
+            # They are of this test, and not of the next one.
+            installation.new_errors()
         else:
             made.check()
     finally:

@@ -103,7 +103,7 @@ def _edited(kind: type[Camera] | type[Pipeline], before: Document, path: tuple[s
     old = _made(kind, before)
     for candidate in [*_members(info.annotation), *CANDIDATES]:
         document = copy.deepcopy(before)
-        _set(document, path, candidate)
+        set_at(document, path, candidate)
         try:
             new = _made(kind, document)
         except ValidationError:
@@ -116,17 +116,17 @@ def _edited(kind: type[Camera] | type[Pipeline], before: Document, path: tuple[s
 def _with_parents(spec: Document, path: tuple[str, ...]) -> Document:
     document = copy.deepcopy(spec)
     if path == ("output", "service", "nodePort"):
-        _set(document, ("output", "service", "type"), "NodePort")
+        set_at(document, ("output", "service", "type"), "NodePort")
     if path == ("lifecycle", "deleteWhenIdle"):
-        _set(document, ("lifecycle", "mode"), "OnDemand")
+        set_at(document, ("lifecycle", "mode"), "OnDemand")
     if path[:2] == ("output", "pipeline"):
-        _set(document, ("output", "mode"), "Push")
+        set_at(document, ("output", "mode"), "Push")
     for length in range(1, len(path)):
         parent = path[:length]
         if parent == ("processing", "slices"):
-            _set(document, ("processing", "goodRegion"), {})
+            set_at(document, ("processing", "goodRegion"), {})
         if _get(document, parent) is None:
-            _set(document, parent, copy.deepcopy(BEFORE.get(".".join(parent), {})))
+            set_at(document, parent, copy.deepcopy(BEFORE.get(".".join(parent), {})))
     return document
 
 
@@ -140,7 +140,8 @@ def _get(document: Any, path: tuple[str, ...]) -> Any:
     return document
 
 
-def _set(document: Document, path: tuple[str, ...], value: Any) -> None:
+def set_at(document: Document, path: tuple[str, ...], value: Any) -> None:
+    """Write one field, and what must be around it."""
     for name in path[:-1]:
         document = document.setdefault(name, {})
     document[path[-1]] = value

@@ -24,8 +24,11 @@ class Feed:
             self._socket.bind(self.address)
         self._encoder = Encoder()
 
-    def send(self, pulse_id: int, image: np.ndarray[Any, Any] | None = None, **channels: Any) -> None:
-        """An image with its axes, as a camera sends it."""
+    def send(self, pulse_id: int, image: np.ndarray[Any, Any] | None = None, ns: int | None = None, **channels: Any) -> None:
+        """An image with its axes, as a camera sends it.
+
+        :param ns: nanoseconds of its time; default: the pulse id
+        """
         if image is None:
             image = np.full((12, 16), pulse_id % 1000, np.uint16)
         values = {
@@ -33,10 +36,11 @@ class Feed:
             "x_axis": np.arange(image.shape[1], dtype=np.float32),
             "y_axis": np.arange(image.shape[0], dtype=np.float32),
         }
-        self.send_channels(pulse_id, values | channels)
+        self.send_channels(pulse_id, values | channels, ns)
 
-    def send_channels(self, pulse_id: int, values: dict[str, Any]) -> None:
-        self._socket.send_multipart(self._encoder.encode(values, pulse_id, Timestamp(1_700_000_000, pulse_id)))
+    def send_channels(self, pulse_id: int, values: dict[str, Any], ns: int | None = None) -> None:
+        timestamp = Timestamp(1_700_000_000, pulse_id if ns is None else ns)
+        self._socket.send_multipart(self._encoder.encode(values, pulse_id, timestamp))
 
     def close(self) -> None:
         self._socket.close(0)

@@ -180,13 +180,23 @@ class Cluster:
         name = self.kind_name
         if name is None:
             return
-        both = (images.operator, images.worker)
-        for image in both:
+        for image in {images.operator, images.worker}:
             identity = _run([docker(), "image", "inspect", "--format", "{{.Id}}", image.name]).strip()
             without = [node for node in self.nodes() if not self._has(node, image, identity)]
             if without:
                 command = [binary("kind"), "load", "docker-image", image.name, "--name", name, "--nodes", ",".join(without)]
                 _run(command, timeout_s=LOAD_S)
+
+    @contextmanager
+    def also_tagged(self, image: Image, tag: str) -> Iterator[Image]:
+        """The same image under another tag, on every node."""
+        found = Image(image.repository, tag)
+        _run([docker(), "tag", image.name, found.name])
+        try:
+            self.load(Images(found, found))
+            yield found
+        finally:
+            _run([docker(), "image", "rm", found.name])
 
     def _has(self, node: str, image: Image, identity: str) -> bool:
         # containerd lists an image under its name and under its id, both with the digest of its manifest.
@@ -194,6 +204,18 @@ class Cluster:
         digests = {columns[0]: columns[2] for columns in map(str.split, lines) if len(columns) > 2}
         there = digests.get(image.full_name)
         return there is not None and there in (identity, digests.get(identity))
+
+    @contextmanager
+    def kept_logs(self) -> Iterator["KeptLogs | None"]:
+        """The logs of all containers from now on, those of pods that are gone as well; None where the cluster is not of kind."""
+        if self.kind_name is None:
+            yield None
+            return
+        kept = KeptLogs(self.nodes())
+        try:
+            yield kept
+        finally:
+            kept.end()
 
     @contextmanager
     def namespace(self, prefix: str = "test", level: str = "restricted") -> Iterator[str]:
@@ -262,6 +284,42 @@ class Cluster:
             yield Reader(self, namespace, name)
         finally:
             self.kubectl("--namespace", namespace, "delete", "pod", name, "--wait=false")
+
+
+class KeptLogs:
+    """Logs on the nodes of kind, kept when the kubelet deletes those of a pod that is gone: a second name holds a file."""
+
+    _FOLDER = f"/var/log/kept-{secrets.token_hex(3)}"
+    _LONGEST_S = 4 * 3600
+    _KEEP = f"""
+        cd /var/log/pods
+        while [ -d {_FOLDER} ] && [ $SECONDS -lt {_LONGEST_S} ]; do
+            for file in */*/*.log; do
+                kept={_FOLDER}/${{file//\\//+}}
+                [ -e "$file" ] && [ ! -e "$kept" ] && ln "$file" "$kept"
+            done
+            sleep 1
+        done"""
+
+    def __init__(self, nodes: Sequence[str]) -> None:
+        self._nodes = nodes
+        for node in nodes:
+            _run([docker(), "exec", node, "mkdir", "-p", self._FOLDER])
+            # It ends with its folder.
+            _run([docker(), "exec", "--detach", node, "bash", "-c", self._KEEP])
+
+    def lines(self, namespace: str, pattern: str) -> list[str]:
+        """Lines of all containers of a namespace that match, each with the time at which it was written.
+
+        :param pattern: an extended regular expression
+        """
+        command = f"cd {self._FOLDER} && cat {namespace}_* 2>/dev/null | grep -E {shlex.quote(pattern)} || true"
+        texts = [_run([docker(), "exec", node, "bash", "-c", command]) for node in self._nodes]
+        return [line for text in texts for line in text.splitlines()]
+
+    def end(self) -> None:
+        for node in self._nodes:
+            _run([docker(), "exec", node, "rm", "-rf", self._FOLDER])
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from api_proxy import Proxy, running_proxy
 from api_server import ApiServer
@@ -45,6 +45,7 @@ START_S = 60.0
 """[s] Longest time for an operator to begin: on a busy machine the import of its libraries alone takes many seconds."""
 
 Body = dict[str, Any]
+T = TypeVar("T")
 
 
 def reads(camera: str | None = None, pipeline: str | None = None, **spec: Any) -> Body:
@@ -296,28 +297,30 @@ class FaultyApi(Api):
     faults = Faults()
 
     async def get(self, path: str) -> Body:
-        number = self._before("GET", path)
-        found = await super().get(path)
-        self.faults.after(number, "GET", path)
-        return found
+        return await self._ask("GET", path, super().get(path))
 
     async def merge(self, path: str, body: Body) -> Body:
-        number = self._before("PATCH", path)
-        found = await super().merge(path, body)
-        self.faults.after(number, "PATCH", path)
-        return found
+        return await self._ask("PATCH", path, super().merge(path, body))
 
     async def apply(self, path: str, body: Body) -> Body:
-        number = self._before("PATCH", path)
-        found = await super().apply(path, body)
-        self.faults.after(number, "PATCH", path)
-        return found
+        return await self._ask("PATCH", path, super().apply(path, body))
 
-    def _before(self, method: str, path: str) -> int:
+    async def delete(self, path: str, uid: str, version: int) -> None:
+        await self._ask("DELETE", path, super().delete(path, uid, version))
+
+    async def _ask(self, method: str, path: str, request: Coroutine[Any, Any, T]) -> T:
         self.faults.asked.append((method, path))
         number = len(self.faults.asked)
-        self.faults.before(number, method, path)
-        return number
+        try:
+            self.faults.before(number, method, path)
+        except BaseException:
+            request.close()
+            raise
+        try:
+            return await request
+        finally:
+            # A refusal is an answer, too.
+            self.faults.after(number, method, path)
 
 
 class Bench:

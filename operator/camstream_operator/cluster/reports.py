@@ -134,7 +134,9 @@ class Reports:
                 continue
             self._more.clear()
             try:
-                await asyncio.wait_for(self._more.wait(), self._due[0][0] - now if self._due else None)
+                # Not wait_for: in Python 3.11 a cancellation at the moment of an answer gets lost in it.
+                async with asyncio.timeout(self._due[0][0] - now if self._due else None):
+                    await self._more.wait()
             except TimeoutError:
                 continue
 
