@@ -1,4 +1,4 @@
-"""Whole chains of worker processes: camera, default analysis, client. Rates, latency, age at overload, memory, CPU per frame, start-up.
+"""Whole chains of worker processes: camera, default analysis, client. Rates, age at overload, memory, CPU per frame, start-up.
 
 The camera shows one unchanging image, and the client copies nothing, so that the chain is measured, and not what is at its ends.
 """
@@ -139,24 +139,6 @@ def worker_memory(size: str, limit_mb: float, seconds: float) -> Measurement:
 
 def overload_rate(size: str) -> float:
     return {"640x480": 4000.0, "1280x1024": 1000.0, "2560x2160": 250.0}[size]
-
-
-def latency(size: str, rate: float, seconds: float) -> Measurement:
-    """From the camera's timestamp to the message in the hand of the client, through the analysis."""
-    ages = []
-    with chain(size, rate) as (_, pipe), client(pipe.address) as r:
-        check(r.message().values, size)
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            message = r.message()
-            # The last six digits of the nanoseconds are the pulse id and no time: on average they stand for half a millisecond.
-            sent = message.timestamp.sec + (message.timestamp.ns // 1_000_000 + 0.5) * 1e-3
-            ages.append(time.time() - sent)
-    milliseconds = statistics.median(ages) * 1e3
-    raw = {"median [ms]": round(milliseconds, 2), "p99 [ms]": round(float(np.percentile(ages, 99)) * 1e3, 2), "frames": len(ages)}
-    return Measurement(
-        "latency camera to client, 4 ms over found", size, 4 / milliseconds, goal=1.0, baseline="4 ms", raw=raw, bar=TIME_BAR
-    )
 
 
 def age_at_overload(size: str, seconds: float) -> Measurement:
@@ -307,7 +289,7 @@ def run(short: bool) -> list[Measurement]:
     seconds = 3.0 if short else 10.0
     found = [torn(20_000 if short else 100_000)]
     found += [lossless_rate("2560x2160", 100, seconds), lossless_rate("640x480", 1000, seconds)]
-    found += [latency("1280x1024", 25, seconds), age_at_overload("1280x1024", seconds)]
+    found.append(age_at_overload("1280x1024", seconds))
     found += [results_only(size, seconds) for size in (["1280x1024"] if short else SIZES)]
     found += [worker_memory("1280x1024", 150, seconds), worker_memory("2560x2160", 220, seconds)]
     return [*found, start_up(3 if short else 7)]

@@ -32,6 +32,7 @@ MODULES = (
     "bench_geometry",
     "bench_hop",
     "bench_streams",
+    "bench_latency",
     "bench_page",
     "bench_metrics",
     "bench_operator",

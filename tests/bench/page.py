@@ -13,6 +13,7 @@ TITLES = {
     "bench_geometry": "Rotation and binning",
     "bench_hop": "One hop of a bsread stream",
     "bench_streams": "Whole chains of worker processes",
+    "bench_latency": "From the camera to the client",
     "bench_page": "The live page in a headless browser, drawing in software",
     "bench_metrics": "What metrics cost, in percent",
     "bench_operator": "The operator, with a kube-apiserver and etcd on the same cores",
