@@ -95,24 +95,24 @@ def test_whatever_comes_is_taken_or_refused(data: bytes):
             feed(incoming, hello + data)
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"GET / HTTP/1.1\r\nHost: camera\r\n", "no ZeroMQ"),
-        (b"\xff" + bytes(8) + b"\x00", "no ZeroMQ"),
-        (GREETING[:10] + b"\x01", "ZMTP 1"),
-        (GREETING[:10] + b"\x00", "ZMTP 0"),
-        (GREETING.replace(b"NULL\0", b"CURVE"), "mechanism b'CURVE'"),
-        (GREETING + ready(SocketType.PUB), "a socket of type PUB; PULL talks to PUSH only"),
-        (GREETING + command(b"READY"), r"type \(none\)"),
-        (GREETING + command(b"READY", b"\x0bSocket-Type\0\0"), "ends too early"),
-        (GREETING + command(b"ERROR", b"\x03bad"), "refuses: b'bad'"),
-        (GREETING + b"\x00\x01x", "before the handshake"),
-        (GREETING + b"\x06" + struct.pack(">Q", 1 << 40), "a command of"),
-        (HELLO + b"\x02" + struct.pack(">Q", 1 << 60), "more than"),
-        (HELLO + b"\x01\x00" * 100_001, "100000 parts"),
-    ],
-)
+REFUSED = [
+    (b"GET / HTTP/1.1\r\nHost: camera\r\n", "no ZeroMQ"),
+    (b"\xff" + bytes(8) + b"\x00", "no ZeroMQ"),
+    (GREETING[:10] + b"\x01", "ZMTP 1"),
+    (GREETING[:10] + b"\x00", "ZMTP 0"),
+    (GREETING.replace(b"NULL\0", b"CURVE"), "mechanism b'CURVE'"),
+    (GREETING + ready(SocketType.PUB), "a socket of type PUB; PULL talks to PUSH only"),
+    (GREETING + command(b"READY"), r"type \(none\)"),
+    (GREETING + command(b"READY", b"\x0bSocket-Type\0\0"), "ends too early"),
+    (GREETING + command(b"ERROR", b"\x03bad"), "refuses: b'bad'"),
+    (GREETING + b"\x00\x01x", "before the handshake"),
+    (GREETING + b"\x06" + struct.pack(">Q", 1 << 40), "a command of"),
+    (HELLO + b"\x02" + struct.pack(">Q", 1 << 60), "more than"),
+    (HELLO + b"\x01\x00" * 100_001, "100000 parts"),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), REFUSED, ids=[words for _, words in REFUSED])
 def test_who_cannot_be_talked_to_is_refused_with_words(data: bytes, words: str):
     with pytest.raises(ForeignPeer, match=words):
         feed(Incoming(SocketType.PULL), data)
