@@ -96,7 +96,8 @@ class SendingSocket(Links):
         """Let what waits leave, for half a second at most, and end."""
         end = time.monotonic() + FLUSH_S
         while (left := end - time.monotonic()) > 0 and any(link.waiting for link in self._partners):
-            self.attend(left)
+            # Not longer at once: the other thread may send the rest meanwhile.
+            self.attend(min(left, FLUSH_S / 10))
         with self._changed:
             self.closed = True
             super().close()
