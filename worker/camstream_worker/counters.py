@@ -38,7 +38,7 @@ HOPS: Final[Mapping[str, tuple[str, ...]]] = {
         "old_pulse_id",
         "old_timestamp",
     ),
-    "output": ("slow_client", "no_room", "stopped", "file_complete", "disk_full", "write_failed"),
+    "output": ("slow_client", "no_room", "receiver_gone", "stopped", "file_complete", "disk_full", "write_failed"),
 }
 """Where a frame can be lost, in the order of its way, and every reason there."""
 

@@ -64,6 +64,8 @@ class BsreadOutput:
             self._counters.sent += 1
             self._counters.bytes_sent += sum(map(len, parts))
         self._counters.header_changes = self._encoder.header_changes
+        if self.readers.undelivered:
+            self._counters.output_drops["receiver_gone"] = self.readers.undelivered
         return sent
 
     def _publish(self, parts: list[Any]) -> bool:

@@ -38,7 +38,8 @@ class Link:
         """What a subscriber wants: messages whose first part begins with one of these."""
         self.watched = 0
         """Events that epoll is asked for."""
-        self._begun = False
+        self._begun = True
+        """Whether nothing may be put before what waits first: the greeting, or a message of which a part is sent."""
         self._wakes_at = 1
         hello = GREETING + ready(kind)
         self._outgoing: deque[list[Part]] = deque([[hello]])

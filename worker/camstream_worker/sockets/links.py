@@ -104,6 +104,7 @@ class Links:
             link.watched = events
 
     def close(self) -> None:
+        """End everything. What waits for events is closed when nobody has it any more: another thread may be waiting."""
         for link in list(self._links.values()):
             self._remove(link)
         if self._listener is not None:
@@ -111,7 +112,6 @@ class Links:
                 with suppress(OSError, ValueError):
                     Path(self._listener.getsockname()).unlink()
             self._listener.close()
-        self._epoll.close()
 
     # ------------------------------------------------------------------ one connection
 

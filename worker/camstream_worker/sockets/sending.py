@@ -28,6 +28,8 @@ class SendingSocket(Links):
         self._partners: list[Link] = []
         """Those that have said what they are; the next one to push to comes first."""
         self._alone_since = time.monotonic()
+        self.undelivered = 0
+        """Messages of a PUSH that waited for somebody who is gone. To a PUB it is nothing that those who left do not get the rest."""
         self.closed = False
 
     @property
@@ -120,18 +122,14 @@ class SendingSocket(Links):
     def _waiting(self) -> int:
         return sum(link.waiting for link in self._partners)
 
-    def wait(self, timeout_s: float) -> list[tuple[int, int]]:
-        with suppress(ValueError):
-            # The other thread may just have closed it.
-            return super().wait(timeout_s)
-        return []
-
     def joined(self, link: Link) -> None:
         self._partners.append(link)
 
     def left(self, link: Link) -> None:
         with suppress(ValueError):
             self._partners.remove(link)
+        if self.kind is SocketType.PUSH:
+            self.undelivered += link.waiting
         if not self._partners:
             self._alone_since = time.monotonic()
 
