@@ -306,17 +306,18 @@ def _stored(thing: Stored, status: int, told: Body, *others: int) -> Stored | No
     return _read(type(thing), told)
 
 
-def _read(kind: type[T], document: Body, extra: Literal["ignore", "forbid"] = "ignore") -> T:
+def _read(kind: type[T], document: Body, extra: Literal["ignore"] | None = "ignore") -> T:
     """An object, with all that there is of its metadata.
 
-    :param extra: what to do with other fields that only a newer version knows; who replaces an object would lose them
+    :param extra: None to refuse fields that only a newer version knows: who replaces an object would lose them. (Not "forbid": that would
+        refuse what Kubernetes adds to the metadata, too.)
     :raises pydantic.ValidationError: if this version cannot read it
     """
     thing = kind.model_validate(document, extra=extra)
     return thing.model_copy(update={"metadata": Metadata.model_validate(document["metadata"])})
 
 
-def _valid(found: Body, extra: Literal["ignore", "forbid"] = "forbid") -> AnyObject:
+def _valid(found: Body, extra: Literal["ignore"] | None = None) -> AnyObject:
     """:raises Refused: if this version cannot read what is stored"""
     try:
         return _read(KINDS[found["kind"]], found, extra)
