@@ -164,7 +164,7 @@ backgroundsUrl: http://{{ include "camstream.gatewayName" . }}.{{ .Release.Names
 {{ include "camstream.fullname" . }}-gateway
 {{- end }}
 
-{{/* Where objects are made that clients of cam_server ask for. */}}
+{{/* The one namespace whose objects clients of cam_server see and change. */}}
 {{- define "camstream.gatewayHome" -}}
 {{- default (include "camstream.testNamespace" .) .Values.gateway.namespace -}}
 {{- end }}
