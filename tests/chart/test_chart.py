@@ -147,14 +147,14 @@ def test_options_of_the_gateway_are_those_that_it_knows(
 
 def test_gateway_reads_pickles_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     for values, wanted in (((), False), (("gateway.allowPickle=true",), True)):
-        monkeypatch.setattr("sys.argv", ["camstream-gateway", *gateway_container(*values)["args"]])
+        monkeypatch.setattr("sys.argv", ["camstream-gateway", *command_line(gateway_container(*values))])
         assert arguments().allow_pickle is wanted
 
 
 def test_gateway_without_rest_may_only_read_and_ask_for_streams() -> None:
     # To ask for a stream is an annotation.
-    read, written = {"get", "list", "watch", "update"}, {"create", "delete"}
-    for value, verbs in (("false", read), ("true", read | written)):
+    read, written = {"get", "list", "watch"}, {"create", "delete"}
+    for value, verbs in (("false", read | {"update"}), ("true", read | {"update"} | written)):
         role = gateway(f"gateway.rest.enabled={value}")[Name("ClusterRole", None, GATEWAY)]
         assert rights(role) == {
             ("camstream.dev", "cameras"): verbs,
