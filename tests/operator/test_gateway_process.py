@@ -79,20 +79,24 @@ def test_gateway_that_cannot_list_says_so_to_clients_of_cam_server(cluster: Clus
 def test_page_lists_what_the_cluster_runs_and_what_changes(cluster: Cluster, tmp_path: Path) -> None:
     for namespace in ("page-one", "page-two"):
         cluster.make_namespace(namespace)
-    cluster.create("Camera", "page-one", "gun", SIMULATION)
-    cluster.create("Pipeline", "page-one", "fit", reads("gun"))
+    cluster.create("Camera", "page-one", "listed-gun", SIMULATION)
+    cluster.create("Pipeline", "page-one", "listed-fit", reads("listed-gun"))
     converge(cluster.server, "page-one")
     with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "page-one") as doors:
-        found = wait_for("both are listed", lambda: (views := listed(doors["page"])).keys() >= {"gun", "fit"} and views)
-        assert (found["gun"]["namespace"], found["gun"]["phase"], found["fit"]["unit"]) == ("page-one", "Starting", "px")
-        assert found["fit"]["address"] == "tcp://cpl-fit.page-one.svc:9999"
-        cluster.create("Camera", "page-two", "other", SIMULATION)
-        wait_for("another namespace is seen", lambda: "other" in listed(doors["page"]))
-        cluster.delete("Camera", "page-one", "gun")
-        wait_for("the deletion is seen", lambda: "gun" not in listed(doors["page"]))
+        found = wait_for("both are listed", lambda: (views := listed(doors["page"])).keys() >= {"listed-gun", "listed-fit"} and views)
+        assert (found["listed-gun"]["namespace"], found["listed-gun"]["phase"], found["listed-fit"]["unit"]) == (
+            "page-one",
+            "Starting",
+            "px",
+        )
+        assert found["listed-fit"]["address"] == "tcp://cpl-listed-fit.page-one.svc:9999"
+        cluster.create("Camera", "page-two", "listed-other", SIMULATION)
+        wait_for("another namespace is seen", lambda: "listed-other" in listed(doors["page"]))
+        cluster.delete("Camera", "page-one", "listed-gun")
+        wait_for("the deletion is seen", lambda: "listed-gun" not in listed(doors["page"]))
     with running_gateway(cluster.server.kubeconfig, tmp_path, "--home", "page-one", "--namespace", "page-one") as doors:
-        wait_for("its own is listed", lambda: "fit" in listed(doors["page"]))
-        assert "other" not in listed(doors["page"])
+        wait_for("its own is listed", lambda: "listed-fit" in listed(doors["page"]))
+        assert "listed-other" not in listed(doors["page"])
 
 
 def test_clients_of_cam_server_make_and_change_objects_of_the_cluster(cluster: Cluster, tmp_path: Path) -> None:

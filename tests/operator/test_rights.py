@@ -218,6 +218,8 @@ def _live_as_gateway(cluster: Cluster, doors: dict[str, str], namespace: str) ->
         assert api.ask("DELETE", one).status == 204
     wait_for("files have their records", lambda: len(cluster.list("Background", namespace)) == 2)
     wait_for("records are told", lambda: all("status" in found for found in cluster.list("Background", namespace)))
+    record = cluster.list("Background", namespace)[0]["metadata"]["name"]
+    assert api.ask("DELETE", f"/api/v1/backgrounds/{namespace}/{record}").status == 204
 
 
 def _newer_event(cluster: Cluster, namespace: str, reason: str, version: str | None) -> str | None:
