@@ -73,6 +73,7 @@ def test_page_starts_changes_and_leaves_a_pipeline(workspace: Workspace, gateway
 
 
 def test_page_sets_a_private_stream_up_and_only_shows_a_shared_one(workspace: Workspace, gateway: dict[int, str]) -> None:
+    workspace.expected |= {"Waiting"}  # while it is paused
     private = {"mode": "OnDemand", "idleTimeoutSeconds": 600, "deleteWhenIdle": True}
     shared = {"mode": "OnDemand", "idleTimeoutSeconds": 600}
     mine, everybodys = pipeline("mine", lifecycle=private), pipeline("everybodys", lifecycle=shared, processing={"threshold": 7})
