@@ -308,7 +308,8 @@ class Workspace:
 
         :param skipped_before: :meth:`skipped` of the camera, before the first
         """
-        return len(missing_pulses(readings)) - (self.skipped(camera) - skipped_before)
+        # What the camera did not make in time after the last reading is counted, too.
+        return max(len(missing_pulses(readings)) - (self.skipped(camera) - skipped_before), 0)
 
     def skipped(self, camera: str) -> int:
         """Pulses that a simulated camera did not make in time, because the machine was busy."""
@@ -411,7 +412,16 @@ class Workspace:
         ]
         assert not behind, f"the status of {behind} is not about the newest spec"
         living = {thing["metadata"]["uid"] for thing in things}
-        wait_for("children without a living owner go", lambda: not self._orphans(living), 30, PAUSE_S)
+        orphans: list[str] = []
+
+        def gone() -> bool:
+            orphans[:] = self._orphans(living)
+            return not orphans
+
+        try:
+            wait_for("children without a living owner go", gone, 30, PAUSE_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {orphans}, beside {[thing['metadata']['name'] for thing in things]}") from None
         events = self._unexpected_events()
         assert not events, f"Events that nobody expected: {events}"
         workers = [line for line in self.installation.new_errors(self.namespace) if not (self.expected and ENDED.match(line))]
