@@ -194,7 +194,7 @@ def test_operator_that_is_away_is_told(prometheus: tuple[Prometheus, str], works
 
 def test_worker_that_dies_again_and_again_is_told(prometheus: tuple[Prometheus, str], workspace: Workspace) -> None:
     made, proxy = prometheus
-    workspace.expected |= {"BackOff", "CrashLoopBackOff", "NoAnswer"}
+    workspace.expected |= {"BackOff", "CrashLoopBackOff", "NoAnswer", "NoFrames", "Waiting", "SourceTimeout"}
     for deaths in (1, 2):
         # Python as the first process of its container does not end by SIGKILL from inside: it is asked to end, and begins again.
         workspace.kubectl("exec", workspace.pod("camera/cam")["metadata"]["name"], "--", "python", "-c", "import os; os.kill(1, 15)")
