@@ -207,6 +207,8 @@ STRANGERS = {
     "a message too early": GREETING + b"\x00\x01\x01",
     "an endless command": GREETING + b"\x06" + struct.pack(">Q", 1 << 40),
     "a reader who talks": HELLO + b"\x00\x01\x01" + b"\x00\x05\x01\xff\xff\xff\xff" * 50,
+    "a reader who wants everything a thousand times": HELLO + b"\x00\x01\x01" * 1001,
+    "a message that fills the memory": HELLO + b"\x02" + struct.pack(">Q", 1 << 20) + bytes(100_000),
     "a huge subscription": HELLO + b"\x02" + struct.pack(">Q", 1 << 50),
 }
 

@@ -5,11 +5,15 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from camstream.errors import ForeignPeer
 from camstream.wire.channel import Part
-from camstream.wire.zmtp import GREETING, Incoming, SocketType, ready
+from camstream.wire.zmtp import GREETING, MOST_BYTES, READ_AHEAD, Incoming, SocketType, ready
 
 MOST_PIECES = 1000
 """More than 1,024 the operating system does not take at once."""
+
+MOST_PREFIXES = 1000
+"""Subscriptions of one reader; the first part of a message is a header that all of them begin with alike."""
 
 WAKE_AT = 512 * 1024
 """[bytes] While a large part comes, this much is let gather before it is fetched: to be woken for every packet costs more than the copy."""
@@ -31,7 +35,8 @@ class Link:
         self.connection = connection
         self.fd = connection.fileno()
         self.connected = connected
-        self.incoming = Incoming(kind)
+        # To one that sends, nobody has more to say than what he subscribes to.
+        self.incoming = Incoming(kind, most_bytes=MOST_BYTES if kind in (SocketType.SUB, SocketType.PULL) else READ_AHEAD)
         self.since = time.monotonic()
         """When it began."""
         self.prefixes: list[bytes] = []
@@ -114,9 +119,14 @@ class Link:
         return True
 
     def subscribe(self, message: Part) -> None:
-        """Follow what a subscriber asks for; what is no such request is passed over, as ZeroMQ does."""
+        """Follow what a subscriber asks for; what is no such request is passed over, as ZeroMQ does.
+
+        :raises ForeignPeer: if it asks for more than anybody needs
+        """
         wanted, prefix = bytes(message[:1]), bytes(message[1:])
         if wanted == b"\x01":
+            if len(self.prefixes) >= MOST_PREFIXES:
+                raise ForeignPeer(f"it subscribes to more than {MOST_PREFIXES} prefixes")
             self.prefixes.append(prefix)
         elif wanted == b"\x00" and prefix in self.prefixes:
             self.prefixes.remove(prefix)
