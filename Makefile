@@ -20,6 +20,9 @@ DOCKER ?= docker
 # More arguments of docker build, such as --network host or --platform.
 DOCKER_BUILD_ARGS ?=
 
+# Files of tests side by side: each waits for processes most of the time, and more than four would make each other late.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 # numpy's and bitshuffle's threads spin against each other; tests and benchmarks measure one core each.
 export OMP_NUM_THREADS ?= 1
 
@@ -33,7 +36,7 @@ demo: $(KERNELS) ## Run a simulated camera and a pipeline on this machine (Ctrl-
 	@$(BIN)/camstream run configs/demo
 
 test: $(DEV) ## Run the unit and stream tests (and the API server tests where kube-apiserver and etcd are found)
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
 
 check: $(DEV) ## Format, lint, types, import contracts, and that generated files are up to date
 	$(BIN)/ruff format --check $(ROOTS)

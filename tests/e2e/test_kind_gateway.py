@@ -1,12 +1,12 @@
 """Today's clients and the page on a cluster: cam_server's own client makes, reads and leaves streams that run as pods."""
 
 import json
-import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
 from cam_server_client import CamClient, PipelineClient
 from cluster_runs import NAMESPACE, Workspace, camera, condition, figure, pipeline, served_gateway
+from http_status import bearer, status_of
 from kind import small_pod
 from native_api import NativeApi
 from waiting import wait_for
@@ -145,16 +145,6 @@ def test_port_scan_keeps_no_pod_alive(workspace: Workspace, gateway: dict[int, s
     workspace.kubectl("delete", "pod", "scan", "--wait")
 
 
-def status_of(url: str, token: str = "", method: str = "GET", body: bytes | None = None) -> int:
-    request = urllib.request.Request(url, body, {"Authorization": f"Bearer {token}"} if token else {}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-
-
 def test_tokens_of_the_cluster_let_in_for_what_rbac_allows(workspace: Workspace) -> None:
     workspace.apply(camera(externalName="CAM", lifecycle={"mode": "OnDemand", "idleTimeoutSeconds": 600}))
     workspace.wait_for_phase("camera/cam", "Idle")
@@ -167,14 +157,14 @@ def test_tokens_of_the_cluster_let_in_for_what_rbac_allows(workspace: Workspace)
     with served_gateway(workspace, gateway__auth="TokenReview") as doors:
         api, cameras, pipelines = NativeApi(f"{doors[8080]}/", token), f"{doors[8888]}/api/v1/cam", f"{doors[8889]}/api/v1/pipeline"
         for url in (f"{doors[8080]}/", cameras, pipelines):
-            assert status_of(url) == status_of(url, "a-token-of-nobody") == 401
+            assert status_of(url) == status_of(url, **bearer("a-token-of-nobody")) == 401
         wait_for("the viewer is let in", lambda: api.ask("GET", one).status == 200, 60, 1)
-        assert status_of(cameras, token) == status_of(pipelines, token) == 200
+        assert status_of(cameras, **bearer(token)) == status_of(pipelines, **bearer(token)) == 200
         assert api.ask("PATCH", one, {"spec": {"groups": ["x"]}}).status == 403
         assert api.ask("GET", f"/api/v1/cameras/{NAMESPACE}/cam").status == 403
         assert api.ask("GET", "/api/v1/cameras").status == 403
-        assert status_of(f"{cameras}/CAM/config", token, "POST", b"{}") == 403
-        assert status_of(f"{cameras}/CAM", token, "DELETE") == 403
+        assert status_of(f"{cameras}/CAM/config", "POST", b"{}", **bearer(token)) == 403
+        assert status_of(f"{cameras}/CAM", "DELETE", **bearer(token)) == 403
         # Who may look may start it.
         assert api.ask("POST", f"{one}/wake", {}).status == 202
         workspace.wait_for_phase("camera/cam", "Running")

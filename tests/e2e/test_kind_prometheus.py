@@ -19,7 +19,7 @@ import zmq
 from api_server import binary
 from cam_server_client import PipelineClient
 from cluster_runs import NAMESPACE, Workspace, camera, gateway_doors, manifest, pipeline
-from kind import ROOT, Cluster, docker
+from kind import ROOT, Cluster, docker, small_pod
 from prometheus_server import Prometheus, running_prometheus, target
 from prometheus_tools import dashboards, expressions
 from waiting import wait_for
@@ -29,7 +29,10 @@ from camstream_cli.cluster.kubectl import Kubectl, pod_path
 
 SOON = ('monitoring.alerts.for="10s"', 'monitoring.alerts.window="90s"')
 """A worker that died twice is started again within this time, also by a kubelet that waits longer each time."""
+SOONER = ('monitoring.alerts.for="5s"', 'monitoring.alerts.window="30s"')
+"""Of the operator, which tells everything at once."""
 INTERVAL = "2s"
+HOOK_PORT, HOOK_S = 8443, 20
 STORE_MIB = 17
 """Room for eight backgrounds of one megapixel; what is left then is less than the tenth of which the alert tells."""
 WAIT_S = 240.0
@@ -249,6 +252,113 @@ def test_somebody_who_changes_what_is_the_operators_is_told(prometheus: tuple[Pr
     made.wait_until_cleared(WAIT_S)
 
 
+@contextmanager
+def prometheus_of_the_operator(workspace: Workspace, folder: Path, proxy: str) -> Iterator[Prometheus]:
+    """Where nothing else is of interest, and nothing is told of what was before."""
+    with running_prometheus(folder, targets(workspace, proxy), *SOONER, interval=INTERVAL) as made:
+        wait_for("the operators are read", lambda: {health for health, _ in made.targets().values()} == {"up"}, WAIT_S, 1)
+        yield made
+
+
+@pytest.fixture
+def slow_writes(workspace: Workspace) -> Iterator[Callable[[], None]]:
+    """An admission webhook that never answers: whoever writes in this namespace waits until the API server goes on without it. What is
+    given takes it away."""
+    cluster, name = workspace.cluster, f"silent-{workspace.namespace}"
+    listens = f"import socket, time\nwith socket.create_server(('', {HOOK_PORT}), backlog=1000):\n    time.sleep(3600)\n"
+    pod = small_pod("silent", workspace.installation.worker_image.name, ["python", "-c", listens])
+    pod["metadata"]["labels"] = {"app": "silent"}
+    service = {"selector": {"app": "silent"}, "ports": [{"port": 443, "targetPort": HOOK_PORT}]}
+    workspace.apply(pod, {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "silent"}, "spec": service})
+    cluster.wait(workspace.namespace, "pod/silent", "condition=Ready")
+    hook = {
+        "name": "silent.example.org",
+        "clientConfig": {"service": {"namespace": workspace.namespace, "name": "silent"}},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": workspace.namespace}},
+        "failurePolicy": "Ignore",
+        "timeoutSeconds": HOOK_S,
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    kind = "ValidatingWebhookConfiguration"
+    made = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "webhooks": [hook]}
+
+    def take_away() -> None:
+        cluster.kubectl("delete", kind, name, "--ignore-not-found")
+
+    try:
+        cluster.kubectl("apply", "--filename=-", stdin=json.dumps(made))
+        yield take_away
+    finally:
+        take_away()
+        workspace.kubectl("delete", "pod", "silent", "--wait")
+
+
+def test_operator_that_an_admission_webhook_holds_up_is_behind(
+    workspace: Workspace, slow_writes: Callable[[], None], tmp_path: Path
+) -> None:
+    with kubectl_proxy(workspace.cluster) as proxy, prometheus_of_the_operator(workspace, tmp_path, proxy) as made:
+        # More than it works on within a minute.
+        names = [f"cam-{number:02}" for number in range(96)]
+        workspace.apply(*(camera(name, lifecycle={"mode": "Stopped"}) for name in names))
+        made.wait_until_fired(("CamstreamOperatorBehind", ""), timeout_s=WAIT_S)
+        slow_writes()
+        for name in names:
+            workspace.wait_for_phase(f"camera/{name}", "Stopped")
+        made.wait_until_cleared(WAIT_S)
+
+
+FAULT = """
+from camstream_operator.reconcile import Reconciler
+
+reconcile = Reconciler.reconcile
+
+
+async def faulty(self, key):
+    if key.name == "unlucky":
+        raise RuntimeError("what nobody expects")
+    return await reconcile(self, key)
+
+
+Reconciler.reconcile = faulty
+"""
+"""An operator of another version that has a fault."""
+
+
+def test_operator_that_has_a_fault_is_told_and_looks_after_everything_else(workspace: Workspace, tmp_path: Path) -> None:
+    installation = workspace.installation
+    fault = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "fault"}, "data": {"sitecustomize.py": FAULT}}
+    workspace.cluster.apply(NAMESPACE, fault)
+    container = {
+        "name": "operator",
+        "env": [{"name": "PYTHONPATH", "value": "/fault"}],
+        "volumeMounts": [{"name": "fault", "mountPath": "/fault", "readOnly": True}],
+    }
+    pods = {"containers": [container], "volumes": [{"name": "fault", "configMap": {"name": "fault"}}]}
+    try:
+        installation.kubectl("patch", "deployment/camstream-operator", f"--patch={json.dumps({'spec': {'template': {'spec': pods}}})}")
+        installation.wait_until_rolled_out()
+        with kubectl_proxy(workspace.cluster) as proxy, prometheus_of_the_operator(workspace, tmp_path, proxy) as made:
+            workspace.apply(*(camera(name, lifecycle={"mode": "Stopped"}) for name in ("unlucky", "lucky")))
+            made.wait_until_fired(("CamstreamOperatorErrors", ""), timeout_s=WAIT_S)
+            workspace.wait_for_phase("camera/lucky", "Stopped")
+            assert "status" not in workspace.get("camera/unlucky")
+            installation.kubectl("rollout", "undo", "deployment/camstream-operator")
+            installation.wait_until_rolled_out()
+            workspace.wait_for_phase("camera/unlucky", "Stopped")
+            made.scrape(targets(workspace, proxy))
+            made.wait_until_cleared(WAIT_S)
+    finally:
+        if "/fault" in installation.kubectl("get", "deployment/camstream-operator", "--output=json"):
+            installation.kubectl("rollout", "undo", "deployment/camstream-operator")
+            installation.wait_until_rolled_out()
+        installation.kubectl("delete", "configmap/fault")
+    told = [line for line in installation.new_errors() if not line.startswith("Traceback")]
+    assert told
+    assert all("camera/unlucky: unexpected error" in line for line in told)
+
+
 @pytest.fixture
 def small_store(workspace: Workspace) -> Iterator[Callable[..., None]]:
     """A gateway whose store is in the memory of a node, and small; what is given runs a command in it."""
@@ -306,6 +416,15 @@ def test_store_that_is_full_is_told_and_harms_nothing(workspace: Workspace, smal
         small_store("rm", *(f"backgrounds/{workspace.namespace}/{name}.npy" for name in kept[:-1]))
         made.wait_until_cleared(WAIT_S)
         assert pipelines.collect_background("cam", 1) > kept[-1]
+        # Somebody takes it away, as a server of files does that forgets who may read.
+        small_store("chmod", "0", "backgrounds")
+        made.wait_until_fired(("CamstreamStoreAway", ""), timeout_s=WAIT_S)
+        with pytest.raises(ValueError, match="Permission denied"):
+            pipelines.collect_background("cam", 1)
+        assert workspace.status("camera/cam")["phase"] == "Running"
+        small_store("chmod", "2775", "backgrounds")
+        made.wait_until_cleared(WAIT_S)
+        assert pipelines.get_latest_background("cam") > kept[-1]
 
 
 def test_objects_of_prometheus_operator_are_installed_and_removed_with_the_chart(workspace: Workspace) -> None:

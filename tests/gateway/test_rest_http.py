@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from cam_server_client import CamClient
 from cam_server_clients import SIMULATION, Clients, cam_server_clients
+from http_status import bearer, status_of
 from local_runs import alive, gateway_of, local_run, manifest, small_camera, small_pipeline, write
 from ports import free_port
 from waiting import wait_for
@@ -35,15 +36,6 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     with cam_server_clients(tmp_path_factory.mktemp("rest"), objects=(small_camera(), small_pipeline(), silent)) as found:
         found.run.wait_for_phase("pipe", "Running")
         yield found
-
-
-def status_of(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> int:
-    request = urllib.request.Request(url, data=body, method=method, headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
 
 
 def refusal_of(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str]]:
@@ -198,8 +190,8 @@ def test_tokens_are_asked_for_and_their_absence_is_said_loudly(tmp_path: Path, m
     with cam_server_clients(tmp_path, "--tokens", str(file), objects=(small_camera(),)) as clients:
         url = f"{clients.camera_url}/api/v1/cam"
         assert status_of(url) == 401
-        assert status_of(url, Authorization=f"Bearer {TOKEN}x") == 401
-        assert status_of(url, Authorization=f"Bearer {TOKEN}") == 200
+        assert status_of(url, **bearer(f"{TOKEN}x")) == 401
+        assert status_of(url, **bearer(TOKEN)) == 200
         assert status_of(f"{url}/cam", "DELETE") == 401
         assert status_of(f"{clients.camera_url}/healthz") == 200
         assert "no authentication" not in clients.run.text()

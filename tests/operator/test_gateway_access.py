@@ -19,6 +19,7 @@ from cam_server_client import CamClient, PipelineClient
 from charts import NAMESPACE, rendered
 from chromium import Tab
 from gateway_processes import running_gateway
+from http_status import bearer, status_of
 from native_api import NativeApi
 from operators import SIMULATION, Cluster, reads
 from waiting import wait_for
@@ -95,15 +96,9 @@ def may(verbs: list[str], *plurals: str) -> dict[str, Any]:
     return {"apiGroups": ["camstream.dev"], "resources": list(plurals or ("cameras", "pipelines", "backgrounds")), "verbs": verbs}
 
 
-def status_of(url: str, token: str, method: str = "GET", body: bytes | None = None, basic: bool = False) -> int:
-    header = f"Basic {base64.b64encode(f'anybody:{token}'.encode()).decode()}" if basic else f"Bearer {token}"
-    request = urllib.request.Request(url, body, {"Authorization": header} if token else {}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
+def basic(token: str) -> dict[str, str]:
+    """As a program sends it that knows nothing but a name and a password."""
+    return {"Authorization": f"Basic {base64.b64encode(f'anybody:{token}'.encode()).decode()}"}
 
 
 def test_without_a_token_of_the_cluster_nothing_is_told_but_that_it_lives(doors: dict[str, str]) -> None:
@@ -114,9 +109,9 @@ def test_without_a_token_of_the_cluster_nothing_is_told_but_that_it_lives(doors:
             f"{doors['cameras']}api/v1/cam",
             f"{doors['pipelines']}api/v1/pipeline",
         ):
-            assert status_of(url, token, basic=token == "é") == 401
-    assert status_of(f"{doors['page']}healthz", "") == 200
-    assert status_of(f"{doors['page']}metrics", "") == 200
+            assert status_of(url, **(basic(token) if token == "é" else bearer(token))) == 401
+    assert status_of(f"{doors['page']}healthz") == 200
+    assert status_of(f"{doors['page']}metrics") == 200
 
 
 def test_who_may_read_one_namespace_reads_there_only(cluster: Cluster, doors: dict[str, str]) -> None:
@@ -148,15 +143,15 @@ def test_who_may_read_one_namespace_reads_there_only(cluster: Cluster, doors: di
         ("api/streams/camera/other/gun/preview.png", 403),
         ("ws/streams/camera/other/gun", 403),
     ):
-        assert status_of(page + path, token) == status, path
-        assert status_of(page + path, token, basic=True) == status, path
+        assert status_of(page + path, **bearer(token)) == status, path
+        assert status_of(page + path, **basic(token)) == status, path
     refused = api.ask("PATCH", f"/api/v1/cameras/{NAMESPACE}/gun", {"spec": {"groups": ["x"]}})
     assert (refused.status, refused.code) == (403, "Forbidden")
     wanted = f"system:serviceaccount:{NAMESPACE}:reader may not patch cameras 'gun' in the namespace '{NAMESPACE}'"
     assert refused.message.startswith(wanted)
     everywhere = account(cluster.server, "everywhere", may(["get", "list"]), namespace=None)
-    assert status_of(f"{page}api/streams", everywhere) == 200
-    assert status_of(f"{page}api/v1/cameras", everywhere) == 200
+    assert status_of(f"{page}api/streams", **bearer(everywhere)) == 200
+    assert status_of(f"{page}api/v1/cameras", **bearer(everywhere)) == 200
 
 
 @pytest.mark.parametrize(
@@ -188,18 +183,18 @@ def test_clients_of_cam_server_have_the_rights_of_the_home_namespace(cluster: Cl
     cameras, pipelines = f"{doors['cameras']}api/v1/cam", f"{doors['pipelines']}api/v1/pipeline"
     config = b'{"source": "NEW", "source_type": "simulation"}'
     reader = account(cluster.server, "cam-reader", may(["get", "list"], "cameras"))
-    assert status_of(cameras, reader) == 200
-    assert status_of(cameras, account(cluster.server, "elsewhere", may(["get", "list"]), namespace="other")) == 403
-    assert status_of(pipelines, reader) == 403
-    assert status_of(f"{cameras}/NEW/config", reader, "POST", config) == 403
+    assert status_of(cameras, **bearer(reader)) == 200
+    assert status_of(cameras, **bearer(account(cluster.server, "elsewhere", may(["get", "list"]), namespace="other"))) == 403
+    assert status_of(pipelines, **bearer(reader)) == 403
+    assert status_of(f"{cameras}/NEW/config", "POST", config, **bearer(reader)) == 403
     creator = account(cluster.server, "cam-creator", may(["create"], "cameras"))
-    assert status_of(f"{cameras}/NEW/config", creator, "POST", config) == 403, "it could replace one, too"
+    assert status_of(f"{cameras}/NEW/config", "POST", config, **bearer(creator)) == 403, "it could replace one, too"
     writer = account(cluster.server, "cam-writer", may(["get", "create", "update"], "cameras"))
-    assert status_of(f"{cameras}/NEW/config", writer, "POST", config) == 200
-    assert status_of(f"{cameras}/NEW/config", writer, "DELETE") == 403
+    assert status_of(f"{cameras}/NEW/config", "POST", config, **bearer(writer)) == 200
+    assert status_of(f"{cameras}/NEW/config", "DELETE", **bearer(writer)) == 403
     # A script runs in the workers of pipelines, by whichever door it comes.
-    assert status_of(f"{cameras}/script/a.py/script_bytes", writer, "PUT", b"") == 403
-    assert status_of(f"{doors['pipelines']}api/v1/pipeline/background", writer, "POST", b"{}") == 403
+    assert status_of(f"{cameras}/script/a.py/script_bytes", "PUT", b"", **bearer(writer)) == 403
+    assert status_of(f"{doors['pipelines']}api/v1/pipeline/background", "POST", b"{}", **bearer(writer)) == 403
 
 
 def test_client_of_cam_server_is_told_which_right_is_missing(
@@ -228,7 +223,7 @@ def test_gateway_without_the_right_to_ask_lets_nobody_in_and_says_why(cluster: C
         assert (refused.status, refused.code) == (503, "Unavailable")
         assert "does not answer the TokenReview of this gateway" in refused.message
         assert "let its account create them" in refused.message
-        assert status_of(f"{doors['cameras']}api/v1/cam", token) == 503
+        assert status_of(f"{doors['cameras']}api/v1/cam", **bearer(token)) == 503
         with pytest.raises(urllib.error.HTTPError) as error:
             urllib.request.urlopen(urllib.request.Request(f"{doors['cameras']}api/v1/cam", headers=bearer(token)), timeout=30)
         with error.value as answer:
@@ -238,10 +233,6 @@ def test_gateway_without_the_right_to_ask_lets_nobody_in_and_says_why(cluster: C
         fresh = {key: kept[key] for key in ("roleRef", "subjects")} | {"metadata": {"name": kept["metadata"]["name"]}}
         assert cluster.server.request("POST", f"{RBAC}/clusterrolebindings", fresh).status == 201
         wait_for("the API server knows it", lambda: is_allowed(cluster.server, GATEWAY, ASKS))
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 async def closed(socket: aiohttp.ClientWebSocketResponse, timeout_s: float) -> tuple[int, str]:
@@ -348,7 +339,7 @@ def test_page_says_which_right_is_missing_and_shows_the_stream_again_when_it_is_
         # It is not let in at all, and knows why.
         await says(tab, f"You are not let in: system:serviceaccount:{NAMESPACE}:comes-back may not get cameras 'gun'")
         assert (await asyncio.to_thread(server.request, "POST", bindings, fresh)).status == 201
-        await asyncio.to_thread(wait_for, "the gateway knows it", lambda: status_of(preview, token) == 204, LONGEST_S, 0.2)
+        await asyncio.to_thread(wait_for, "the gateway knows it", lambda: status_of(preview, **bearer(token)) == 204, LONGEST_S, 0.2)
         await tab.call("Page.reload")
         await tab.wait_for_module()
         await tab.wait("it looks", "return view.status !== null")

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from browsers import running_browser
 from cam_server_client import CamClient, PipelineClient
 from chromium import Tab
 from gateway_processes import running_gateway
+from http_status import status_of
 from native_api import NativeApi
 from open_api import matches
 from operators import SIMULATION, Cluster, converge, reads
@@ -32,15 +32,6 @@ def listed(page: str) -> dict[str, Any]:
 
 
 SIMULATED = {"source": "", "source_type": "simulation"}
-
-
-def status_of(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
 
 
 def test_gateway_that_has_not_listed_yet_is_not_ready_and_says_nothing_wrong(cluster: Cluster, tmp_path: Path) -> None:

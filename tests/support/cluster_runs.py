@@ -150,7 +150,11 @@ class Installation:
         self.kubectl("scale", f"deployment/{OPERATOR}", f"--replicas={replicas}")
         wait_for(f"{replicas} operators", lambda: len(self.operators()) == replicas, 60, PAUSE_S)
         if replicas:
-            self.cluster.kubectl("--namespace", NAMESPACE, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=60s", timeout_s=70)
+            self.wait_until_rolled_out()
+
+    def wait_until_rolled_out(self) -> None:
+        """Until the operators are what their Deployment says."""
+        self.cluster.kubectl("--namespace", NAMESPACE, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=60s", timeout_s=70)
 
     def operators(self) -> list[Body]:
         """Pods, those that are about to end as well."""
