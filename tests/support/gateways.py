@@ -39,6 +39,8 @@ class Sender:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.XPUB)
         self._socket.linger = 0
+        # Of each reader: otherwise not of one who comes back before it is known that he was gone.
+        self._socket.xpub_verbose = True
         self.address = f"tcp://127.0.0.1:{port or free_port()}"
         self._socket.bind(self.address)
         self._encoder = Encoder(compression=compression)
