@@ -111,7 +111,7 @@ class BackgroundError(CamstreamError):
 
 
 class StoreUnavailable(BackgroundError):  # noqa: N818
-    """Nobody who has a background answers now."""
+    """Who has the backgrounds does not answer now, or cannot look at them."""
 
 
 class SourceError(CamstreamError):

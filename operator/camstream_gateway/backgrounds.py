@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import stat
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from camstream.errors import BackgroundError
+from camstream.errors import BackgroundError, StoreUnavailable
 from camstream.names import BACKGROUND_ID, COLLECTED, COLLECTED_FORMAT, DNS_LABEL, collected_at, is_background_of
 from camstream_gateway.disk import FAILED, FULL, REFUSED, STORED, SUFFIX
 
@@ -62,24 +63,35 @@ class Backgrounds:
         """Ids of everything that was collected from a camera, the oldest first.
 
         :param camera: external name
+        :raises StoreUnavailable: if the folder cannot be looked at
         """
-        found = (path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}"))
-        return sorted(name for name in found if is_background_of(camera, name))
+        return [name for name in self.all() if is_background_of(camera, name)]
 
     def all(self) -> list[str]:
-        """Ids of everything that is kept."""
-        names = (path.name.removesuffix(SUFFIX) for path in self._folder.glob(f"*{SUFFIX}"))
+        """Ids of everything that is kept, in order.
+
+        :raises StoreUnavailable: if the folder cannot be looked at
+        """
+        names = (found.name.removesuffix(SUFFIX) for found in _listed(self._folder) if found.name.endswith(SUFFIX))
         return sorted(filter(PLAIN.fullmatch, names))
 
     def latest(self, camera: str) -> str:
-        """:raises BackgroundError: if there is none"""
+        """:raises BackgroundError: if there is none, or the folder cannot be looked at"""
         found = self.of(camera)
         if not found:
             raise BackgroundError(f"No background matches for the specified prefix '{camera}'.")
         return found[-1]
 
     def exists(self, name: str) -> bool:
-        return PLAIN.fullmatch(name) is not None and self._path(name).is_file()
+        """:raises StoreUnavailable: if it cannot be told"""
+        if PLAIN.fullmatch(name) is None:
+            return False
+        try:
+            return stat.S_ISREG(self._path(name).stat().st_mode)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreUnavailable(f"background '{name}' cannot be looked for: {error.strerror}; look at the store") from error
 
     def content(self, name: str) -> bytes:
         """The file, in the format of numpy.
@@ -91,7 +103,7 @@ class Backgrounds:
         try:
             return self._path(name).read_bytes()
         except OSError as error:
-            raise BackgroundError(f"background '{name}' cannot be read: {error.strerror}; look at the store") from error
+            raise StoreUnavailable(f"background '{name}' cannot be read: {error.strerror}; look at the store") from error
 
     def checked(self, name: str) -> tuple[bytes, str]:
         """The file and its SHA-256.
@@ -150,7 +162,7 @@ class Backgrounds:
         """Id for what is collected now: later than all before, whatever the clock does.
 
         :param now: local time, as in the ids of cam_server
-        :raises BackgroundError: if there is no later one
+        :raises BackgroundError: if there is no later one, or the folder cannot be looked at
         """
         time_of_new = now.replace(tzinfo=None)
         if before := self.of(camera):
@@ -198,6 +210,19 @@ class Backgrounds:
         return self._folder / f"{name}{SUFFIX}"
 
 
+def _listed(folder: Path) -> list["os.DirEntry[str]"]:
+    """What is in a folder; nothing in one that is not there yet.
+
+    :raises StoreUnavailable: if it cannot be looked at
+    """
+    try:
+        return list(os.scandir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreUnavailable(f"the folder of the backgrounds cannot be looked at: {error.strerror}; look at the store") from error
+
+
 def pixels_of(name: str, content: bytes) -> Image:
     """Pixels of a file, shape (y, x).
 
@@ -230,8 +255,11 @@ class Library:
         self.announce: Announce = _silently
 
     def namespaces(self) -> list[str]:
-        """Those that have a folder. Blocks."""
-        return sorted(path.name for path in self.folder.glob("*") if path.is_dir() and NAMESPACE.fullmatch(path.name))
+        """Those that have a folder. Blocks.
+
+        :raises StoreUnavailable: if it cannot be told
+        """
+        return sorted(found.name for found in _listed(self.folder) if found.is_dir() and NAMESPACE.fullmatch(found.name))
 
     def of(self, namespace: str) -> Backgrounds:
         """:raises BackgroundError: if there cannot be such a namespace"""

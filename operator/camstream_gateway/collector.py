@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Final
 
-from camstream.errors import BackgroundError, CamstreamError
+from camstream.errors import BackgroundError, CamstreamError, StoreUnavailable
 from camstream.idling import stamp
 from camstream.names import digest_name, name_of_object
 from camstream.spec.background import BackgroundSpec
@@ -155,12 +155,23 @@ class Collector:
 
     async def _record_all(self) -> None:
         """Make the records that are missing: of a store that was there before, or whose objects were deleted."""
-        for namespace in await asyncio.to_thread(self._library.namespaces):
-            for name in await asyncio.to_thread(self._library.of(namespace).all):
-                try:
-                    await self.announce(namespace, name)
-                except Refused as error:
-                    log.warning("background %r of namespace %r has no record: %s", name, namespace, error)
+        try:
+            stored = await asyncio.to_thread(self._stored)
+        except StoreUnavailable as error:
+            log.warning("whether backgrounds have no record is not known until they are listed again: %s", error)
+            return
+        for namespace, name in stored:
+            try:
+                await self.announce(namespace, name)
+            except Refused as error:
+                log.warning("background %r of namespace %r has no record: %s", name, namespace, error)
+
+    def _stored(self) -> list[tuple[str, str]]:
+        """Namespace and id of everything that is kept. Blocks.
+
+        :raises StoreUnavailable: if it cannot be told
+        """
+        return [(namespace, name) for namespace in self._library.namespaces() for name in self._library.of(namespace).all()]
 
     async def _complete(self, thing: Background) -> None:
         """Bring a Background to its end, and tell."""
@@ -196,10 +207,10 @@ class Collector:
         """:raises Unavailable: if it cannot be told that it begins"""
         backgrounds = self._library.of(thing.metadata.namespace)
         name = thing.status.name or ""
-        if name and backgrounds.exists(name):
-            # Collected by a process that ended before it could tell.
-            return await asyncio.to_thread(self._of_file, thing, name)
         try:
+            if bool(name) and await asyncio.to_thread(backgrounds.exists, name):
+                # Collected by a process that ended before it could tell.
+                return await asyncio.to_thread(self._of_file, thing, name)
             async with asyncio.timeout(thing.spec.timeout_seconds):
                 camera = await self._camera(thing)
                 name = name or await asyncio.to_thread(backgrounds.new_name, camera.external_name, datetime.now())
@@ -248,7 +259,8 @@ class Collector:
             content, sha256 = backgrounds.checked(name)
             pixels = pixels_of(name, content)
         except BackgroundError as error:
-            return _status(thing, Phase.FAILED, "NotFound", str(error))
+            reason = "StorageFailed" if isinstance(error, StoreUnavailable) else "NotFound"
+            return _status(thing, Phase.FAILED, reason, str(error))
         height, width = pixels.shape
         return _status(
             thing,

@@ -209,4 +209,8 @@ def test_files_are_given_to_those_who_know_their_hash(cluster: Cluster, tmp_path
         outside = ("%2e%2e/secret", "files/%2e%2e%2f%2e%2e%2fsecret", "..%2f/x")
         for path in ("files/dark", f"files/dark?sha256={'0' * 64}", "files/other", *outside):
             assert fetch(f"{url}/{path}")[0] in (401, 404), path
+        # What cannot be looked at may be there.
+        (tmp_path / "backgrounds" / "away").touch()
+        code, content = fetch(f"{url}/away/dark?sha256={digest}")
+        assert (code, b"look at the store" in content) == (503, True)
         assert fetch(f"{doors['page']}api/streams")[0] == 401

@@ -429,7 +429,8 @@ class Workspace:
         events = self._unexpected_events()
         assert not events, f"Events that nobody expected: {events}"
         workers = [line for line in self.installation.new_errors(self.namespace) if not (self.expected and ENDED.match(line))]
-        assert self.installation.new_errors() + workers == []
+        errors = self.installation.new_errors() + workers
+        assert not errors, f"logged as errors: {errors}"
 
     def _orphans(self, living: set[str]) -> list[str]:
         selector = "--selector=app.kubernetes.io/managed-by=camstream-operator"

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from camstream.errors import BackgroundError
+from camstream.errors import BackgroundError, StoreUnavailable
 from camstream.names import MERGE_PATCH
 from camstream.spec.base import Spec
 from camstream.spec.key import Key
@@ -166,6 +166,8 @@ class Native:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         try:
             content, found = await asyncio.to_thread(self._service.library.of(namespace).checked, name)
+        except StoreUnavailable as error:
+            raise web.HTTPServiceUnavailable(text=f"{error}\n") from error
         except BackgroundError as error:
             raise web.HTTPNotFound(text=f"{error}\n") from error
         if not hmac.compare_digest(found.encode(), request.query[SHA256].encode(errors="replace")):

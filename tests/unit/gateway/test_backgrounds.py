@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from camstream.errors import BackgroundError
-from camstream_gateway.backgrounds import Backgrounds, Mean, ShapeChanged
+from camstream.errors import BackgroundError, StoreUnavailable
+from camstream_gateway.backgrounds import Backgrounds, Library, Mean, ShapeChanged
 
 PIXELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
 NOON = datetime(2026, 8, 21, 12, 0, 0, 5)
@@ -152,6 +152,22 @@ def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(BackgroundError, match="cannot be written"):
             Backgrounds(folder).save("one", PIXELS)
+
+
+def test_folder_that_cannot_be_looked_at_is_told_and_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    broken, library = Backgrounds(tmp_path / "file"), Library(tmp_path / "file", by_namespace=True)
+    for look in (
+        broken.all,
+        library.namespaces,
+        lambda: broken.of("exp"),
+        lambda: broken.latest("exp"),
+        lambda: broken.new_name("exp", NOON),
+        lambda: broken.exists("one"),
+        lambda: broken.load("one"),
+    ):
+        with pytest.raises(StoreUnavailable, match=r"cannot be looked (at|for): Not a directory; look at the store"):
+            look()
 
 
 def test_damaged_file_is_told(backgrounds: Backgrounds, folder: Path) -> None:

@@ -121,6 +121,15 @@ def test_whatever_goes_wrong_is_told_as_the_end(mean: Callable[[], Any], reason:
     assert (status.phase, status.conditions[0].reason) == (Phase.FAILED, reason)
 
 
+def test_store_that_is_away_is_told_as_the_end(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    condition = ended(Store(), Frames(tmp_path / "file", pixels)).conditions[0]
+    assert (condition.reason, condition.message) == (
+        "StorageFailed",
+        "the folder of the backgrounds cannot be looked at: Not a directory; look at the store",
+    )
+
+
 @pytest.mark.allow_errors
 def test_mistake_of_ours_is_told_as_the_end(tmp_path: Path) -> None:
     status = ended(Store(), Frames(tmp_path, failing(ZeroDivisionError("our mistake"))))
