@@ -7,8 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
-FOREGROUND = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-"""Run a command in the foreground of the terminal that is its standard input, so that Ctrl-C reaches it."""
+FOREGROUND = """
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Run a command in the foreground of the terminal that is its standard input, so that Ctrl-C reaches it, and counts: what a shell starts
+in the background ignores it, and so would what tests start that run there."""
 
 
 class Terminal:
