@@ -21,7 +21,7 @@ DOCKER ?= docker
 DOCKER_BUILD_ARGS ?=
 
 # Files of tests side by side: each waits for processes most of the time, and more than four would make each other late.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # numpy's and bitshuffle's threads spin against each other; tests and benchmarks measure one core each.
 export OMP_NUM_THREADS ?= 1
