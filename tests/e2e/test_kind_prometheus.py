@@ -18,7 +18,7 @@ import pytest
 import zmq
 from api_server import binary
 from cam_server_client import PipelineClient
-from cluster_runs import NAMESPACE, Workspace, camera, gateway_doors, manifest, pipeline
+from cluster_runs import FIGHT, NAMESPACE, Workspace, camera, gateway_doors, manifest, pipeline
 from kind import ROOT, Cluster, docker, small_pod
 from prometheus_server import Prometheus, running_prometheus, target
 from prometheus_tools import dashboards, expressions
@@ -242,6 +242,7 @@ def test_pipelines_that_are_slow_or_fail_or_refuse_or_wait_are_told(prometheus: 
 
 
 def test_somebody_who_changes_what_is_the_operators_is_told(prometheus: tuple[Prometheus, str], workspace: Workspace) -> None:
+    workspace.expected |= {FIGHT}
     made, _ = prometheus
     edits = itertools.count(3)
 
