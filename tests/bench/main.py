@@ -61,7 +61,7 @@ def main() -> int:
         except (RuntimeError, AssertionError) as error:
             wrong.append(f"{name}: {error}")
             print(f"  WRONG RESULT: {error}", flush=True)
-    machine = _machine(before, time.monotonic() - start)
+    machine = {"form": "short" if options.short else "long"} | _machine(before, time.monotonic() - start)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({"machine": machine, "wrong": wrong, "measurements": [_dict(*m) for m in found]}, indent=1) + "\n")
     below = [m for _, m in found if m.failed]

@@ -19,7 +19,7 @@ TITLES = {
     "bench_operator": "The operator, with a kube-apiserver and etcd on the same cores",
 }
 
-HEAD = """<!-- Made by `make bench-long`. Do not edit. -->
+HEAD = """<!-- Made by `tests/bench/main.py --write-docs`, as `make bench-long` runs it. Do not edit. -->
 
 # How fast it is
 
