@@ -8,7 +8,7 @@ from kind import ROOT
 from ruamel.yaml import YAML
 
 SAMPLES = sorted((ROOT / "configs" / "samples").glob("*.yaml"))
-TOGETHER = 5
+TOGETHER = 14
 """How many files at a time: most have two workers, some have five."""
 
 OTHERWISE = {

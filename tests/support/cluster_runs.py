@@ -37,8 +37,8 @@ FILES: Final = {
 }
 """Where workers may write files."""
 
-QUIET_S: Final = 6.0
-"""[s] Without a change for so long, it is quiet: the operator asks every worker three times meanwhile."""
+QUIET_S: Final = 4.0
+"""[s] Without a change for so long, it is quiet: the operator asks every worker twice meanwhile."""
 FROM_APPLY_TO_READY_S: Final = 120.0
 LIVE_S: Final = 30.0
 """[s] For a change that a worker takes over while it runs. It takes less than two on a machine that has nothing else to do."""
