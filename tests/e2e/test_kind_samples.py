@@ -8,7 +8,7 @@ from kind import ROOT
 from ruamel.yaml import YAML
 
 SAMPLES = sorted((ROOT / "configs" / "samples").glob("*.yaml"))
-TOGETHER = 14
+TOGETHER = 5
 """How many files at a time: most have two workers, some have five."""
 
 OTHERWISE = {
