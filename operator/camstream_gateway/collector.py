@@ -208,7 +208,7 @@ class Collector:
         backgrounds = self._library.of(thing.metadata.namespace)
         name = thing.status.name or ""
         try:
-            if bool(name) and await asyncio.to_thread(backgrounds.exists, name):
+            if await asyncio.to_thread(backgrounds.exists, name):
                 # Collected by a process that ended before it could tell.
                 return await asyncio.to_thread(self._of_file, thing, name)
             async with asyncio.timeout(thing.spec.timeout_seconds):

@@ -1,7 +1,7 @@
 """Everything that was last seen of the cluster, small enough for thousands of objects.
 
 Objects are kept as compressed JSON and parsed when they are needed: a parsed one takes many times the memory. By LZ4, which
-takes a tenth of the time of zlib for somewhat more memory: at the start a new object waits until all others are packed.
+is quick: at the start a new object waits until all others are packed.
 """
 
 from collections.abc import Iterator, Mapping

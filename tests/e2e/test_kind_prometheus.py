@@ -85,6 +85,14 @@ def targets(workspace: Workspace, proxy: str) -> list[dict[str, Any]]:
     return found
 
 
+@contextmanager
+def watching(workspace: Workspace, folder: Path, proxy: str) -> Iterator[Prometheus]:
+    """A Prometheus, once it has read everything that runs."""
+    with running_prometheus(folder, targets(workspace, proxy), *SOON, interval=INTERVAL) as made:
+        wait_for("all pods are read", lambda: {health for health, _ in made.targets().values()} == {"up"}, WAIT_S, 1)
+        yield made
+
+
 @pytest.fixture
 def prometheus(workspace: Workspace, tmp_path: Path) -> Iterator[tuple[Prometheus, str]]:
     """Once it has read everything that runs."""
@@ -109,11 +117,7 @@ def prometheus(workspace: Workspace, tmp_path: Path) -> Iterator[tuple[Prometheu
         camera("large", width=1280, height=960, rate_hz=10, output={"queueSize": 2}),
     )
     workspace.wait_until_ready("camera/source", "camera/cam", "camera/large", "pipeline/pipe")
-    with (
-        kubectl_proxy(workspace.cluster) as proxy,
-        running_prometheus(tmp_path, targets(workspace, proxy), *SOON, interval=INTERVAL) as made,
-    ):
-        wait_for("all pods are read", lambda: {health for health, _ in made.targets().values()} == {"up"}, WAIT_S, 1)
+    with kubectl_proxy(workspace.cluster) as proxy, watching(workspace, tmp_path, proxy) as made:
         yield made, proxy
 
 
@@ -255,14 +259,6 @@ def test_somebody_who_changes_what_is_the_operators_is_told(prometheus: tuple[Pr
     made.wait_until_cleared(WAIT_S)
 
 
-@contextmanager
-def prometheus_of_the_operator(workspace: Workspace, folder: Path, proxy: str) -> Iterator[Prometheus]:
-    """Where nothing else is of interest, and nothing is told of what was before."""
-    with running_prometheus(folder, targets(workspace, proxy), *SOON, interval=INTERVAL) as made:
-        wait_for("the operators are read", lambda: {health for health, _ in made.targets().values()} == {"up"}, WAIT_S, 1)
-        yield made
-
-
 @pytest.fixture
 def slow_writes(workspace: Workspace) -> Iterator[Callable[[], None]]:
     """An admission webhook that never answers: whoever writes in this namespace waits until the API server goes on without it. What is
@@ -304,7 +300,7 @@ def slow_writes(workspace: Workspace) -> Iterator[Callable[[], None]]:
 def test_operator_that_an_admission_webhook_holds_up_is_behind(
     workspace: Workspace, slow_writes: Callable[[], None], tmp_path: Path
 ) -> None:
-    with kubectl_proxy(workspace.cluster) as proxy, prometheus_of_the_operator(workspace, tmp_path, proxy) as made:
+    with kubectl_proxy(workspace.cluster) as proxy, watching(workspace, tmp_path, proxy) as made:
         # More than it works on within a minute.
         names = [f"cam-{number:03}" for number in range(160)]
         workspace.apply(*(camera(name, lifecycle={"mode": "Stopped"}) for name in names))
@@ -349,7 +345,7 @@ def test_operator_that_has_a_fault_is_told_and_looks_after_everything_else(works
     try:
         installation.kubectl("patch", "deployment/camstream-operator", f"--patch={json.dumps({'spec': {'template': {'spec': pods}}})}")
         installation.wait_until_rolled_out()
-        with kubectl_proxy(workspace.cluster) as proxy, prometheus_of_the_operator(workspace, tmp_path, proxy) as made:
+        with kubectl_proxy(workspace.cluster) as proxy, watching(workspace, tmp_path, proxy) as made:
             workspace.apply(*(camera(name, lifecycle={"mode": "Stopped"}) for name in ("unlucky", "lucky")))
             made.wait_until_fired(("CamstreamOperatorErrors", ""), timeout_s=WAIT_S)
             workspace.wait_for_phase("camera/lucky", "Stopped")
