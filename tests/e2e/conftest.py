@@ -60,8 +60,8 @@ def installation(cluster: Cluster, images: Images) -> Iterator[Installation]:
 
 @pytest.fixture
 def workspace(request: pytest.FixtureRequest, installation: Installation) -> Iterator[Workspace]:
-    """For cameras and pipelines; at the end the invariants must hold."""
-    with made_workspace(installation, lambda: request.node.stash.get(FAILED, False)) as made:
+    """For cameras and pipelines; after it the invariants must hold."""
+    with made_workspace(installation, request.node.name, lambda: request.node.stash.get(FAILED, False)) as made:
         yield made
 
 

@@ -120,14 +120,15 @@ def test_backgrounds_reach_workers_and_outlive_objects_and_pods(workspace: Works
 SCAN = """
 import contextlib, socket, sys, time
 place = sys.argv[1], int(sys.argv[2])
-held = socket.create_connection(place, 5)
-print("scans", flush=True)
+held = None
 while True:
-    with contextlib.suppress(OSError), socket.create_connection(place, 5):
-        pass
+    with contextlib.suppress(OSError), socket.create_connection(place, 5) as found:
+        if held is None:
+            held = found.dup()
+            print("scans", flush=True)
     time.sleep(0.1)
 """
-"""One connection that says nothing, and one after the other that is closed at once."""
+"""One connection that says nothing, and one after the other that is closed at once. Its node may hear of the Service a moment later."""
 
 
 def test_port_scan_keeps_no_pod_alive(workspace: Workspace, gateway: dict[int, str]) -> None:

@@ -87,6 +87,7 @@ def test_without_an_operator_streams_go_on_and_edits_and_deletions_are_taken_ove
 def test_the_lead_changes_hands_in_seconds_when_the_leader_is_told_to_end(workspace: Workspace) -> None:
     installation = workspace.installation
     running(workspace)
+    installation.settle()
     old = installation.wait_for_leader()
     started = time.monotonic()
     installation.kubectl("delete", "pod", old, "--wait=false")
@@ -212,6 +213,7 @@ def test_the_workers_of_a_drained_node_move_and_the_same_reader_goes_on(workspac
     workspace.expected |= {"NoFrames", "Waiting"}
     cluster = workspace.cluster
     running(workspace)
+    workspace.installation.settle()
     *others, drained = cluster.nodes()
     assert others, "a drain needs a second node"
     # Both are to be where the drain takes them away.

@@ -334,6 +334,7 @@ Reconciler.reconcile = faulty
 
 def test_operator_that_has_a_fault_is_told_and_looks_after_everything_else(workspace: Workspace, tmp_path: Path) -> None:
     installation = workspace.installation
+    installation.settle()
     fault = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "fault"}, "data": {"sitecustomize.py": FAULT}}
     workspace.cluster.apply(NAMESPACE, fault)
     container = {

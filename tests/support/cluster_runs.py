@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +38,7 @@ FILES: Final = {
 }
 """Where workers may write files."""
 
-QUIET_S: Final = 4.0
+QUIET_S: Final = 6.0
 """[s] Without a change for so long, it is quiet: the operator asks every worker twice meanwhile."""
 FROM_APPLY_TO_READY_S: Final = 120.0
 LIVE_S: Final = 30.0
@@ -47,11 +48,12 @@ USUAL: Final = re.compile(
     r"(Startup|Readiness) probe (failed|errored)|no frame yet$|"
     r'MountVolume.SetUp failed for volume "[^"]+" : (failed to sync configmap cache|configmap "[^"]+" not found)|'
     r"Cluster IP \[IPv4\]: \S+ is not allocated; repairing$|"
-    r"Failed to update endpoint .*Precondition failed: UID in precondition"
+    r"Failed to update endpoint .*Precondition failed: UID in precondition|"
+    r".*is being deleted, cannot be assigned to a host$"
 )
 """What Kubernetes warns of where nothing is wrong: whenever a container starts or ends, when a node knows a pod before it has heard of its
-ConfigMap, when the API server looks at an address that it is just giving away, when a Service goes whose endpoints are just being written;
-and what a worker says on a machine that is slow."""
+ConfigMap, when the API server looks at an address that it is just giving away, when a Service goes whose endpoints are just being written,
+when a pod goes that is just being given a node; and what a worker says on a machine that is slow."""
 LOGGED_ERROR: Final = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) (?!kopf\S*: Request attempt #\d+/\d+ failed)|^Traceback ", re.MULTILINE)
 """Where kopf tries again, it tells so as an error."""
 ENDED: Final = re.compile(r"^\S+ \S+ ERROR camstream_worker: ")
@@ -99,7 +101,10 @@ def figure(what: str, value: float, unit: str = "s") -> None:
 
 
 class Installation:
-    """The one installation of the chart that all tests share. A test that changes it brings it back."""
+    """The one installation of the chart that all tests share. A test that changes it brings it back.
+
+    What a test leaves is looked at beside the next one, since most of that is waiting: what changes the installation waits for it first.
+    """
 
     def __init__(self, cluster: Cluster, images: Images, logs: KeptLogs | None = None) -> None:
         """:param logs: where they are kept; None: only those of pods that are there can be read"""
@@ -107,6 +112,9 @@ class Installation:
         self._images = images
         self._logs = logs
         self._told: set[str] = set()
+        self._looking = ThreadPoolExecutor(1, "invariants")
+        # Its thread is there from the beginning: none may be left by a test.
+        self._looks: list[Future[None]] = [self._looking.submit(lambda: None)]
         self._values: dict[str, Any] = {
             "operator.image": {"repository": images.operator.repository, "tag": images.operator.tag},
             "worker.image": {"repository": images.worker.repository, "tag": images.worker.tag},
@@ -120,6 +128,24 @@ class Installation:
     def operator_image(self) -> Image:
         return self._images.operator
 
+    def look_later(self, look: Callable[[], None]) -> None:
+        """Look at what a test has left, beside the next one; :meth:`tell` says what was found."""
+        self._looks.append(self._looking.submit(look))
+
+    def settle(self) -> None:
+        """Wait until what earlier tests left has been looked at. Before every change of what all share."""
+        wait(self._looks)
+
+    def tell(self) -> None:
+        """What was found in what earlier tests left.
+
+        :raises AssertionError: if an invariant did not hold
+        """
+        self.settle()
+        looks, self._looks = self._looks, []
+        for look in looks:
+            look.result()
+
     def install(self, missing_image: str | None = None, chart: Path = CHART, **values: Any) -> None:
         """Install it, or make it so; it works when this returns.
 
@@ -127,6 +153,7 @@ class Installation:
         :param chart: another version of it
         :param values: of the chart, as in ``operator__replicas=3``
         """
+        self.settle()
         classes = [
             {"name": "default", "resources": SMALL, **FILES},
             {"name": MISSING, "image": missing_image or f"{self._images.worker.repository}:does-not-exist", "resources": SMALL},
@@ -137,6 +164,7 @@ class Installation:
         self.helm("upgrade", RELEASE, str(chart), "--install", "--take-ownership", "--wait", "--timeout=180s", *settings)
 
     def uninstall(self) -> None:
+        self.settle()
         self.helm("uninstall", RELEASE, "--wait")
 
     def helm(self, *arguments: str) -> str:
@@ -147,6 +175,7 @@ class Installation:
 
     def scale(self, replicas: int) -> None:
         """Change the number of operators, and wait until there are so many."""
+        self.settle()
         self.kubectl("scale", f"deployment/{OPERATOR}", f"--replicas={replicas}")
         wait_for(f"{replicas} operators", lambda: len(self.operators()) == replicas, 60, PAUSE_S)
         if replicas:
@@ -187,6 +216,7 @@ class Installation:
         """End the operator that leads with SIGKILL, which it cannot notice. Where there is none, wait for the next one."""
         if self.cluster.kind_name is None:
             pytest.skip("only on a cluster of kind can a process of a node be killed")
+        self.settle()
         wait_for("a leader to kill", self._kill_leader, 120, PAUSE_S)
 
     def _kill_leader(self) -> bool:
@@ -246,9 +276,11 @@ def installation(cluster: Cluster, images: Images) -> Iterator[Installation]:
         try:
             yield made
         finally:
+            made.settle()
             cluster.kubectl("delete", "namespaces", f"--selector={OURS}", "--timeout=300s", timeout_s=310)
             made.uninstall()
             cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", timeout_s=130)
+        made.tell()
 
 
 class Workspace:
@@ -526,24 +558,40 @@ def served_gateway(made: "Workspace", **values: Any) -> Iterator[dict[int, str]]
 
 
 @contextmanager
-def workspace(installation: Installation, failed: Callable[[], bool]) -> Iterator[Workspace]:
-    """In a namespace that enforces Pod Security `restricted`. At its end the invariants must hold; a test that failed tells everything."""
+def workspace(installation: Installation, test: str, failed: Callable[[], bool]) -> Iterator[Workspace]:
+    """In a namespace that enforces Pod Security `restricted`. After it the invariants must hold; a test that failed tells everything.
+
+    :param test: its name
+    :raises AssertionError: at the end, if they did not hold after an earlier one
+    """
     name = f"e2e-{secrets.token_hex(3)}"
     cluster = installation.cluster
     cluster.kubectl("create", "namespace", name)
+    made = Workspace(installation, name)
+
+    def look() -> None:
+        try:
+            made.check()
+        except AssertionError as error:
+            raise AssertionError(f"after {test}: {error}") from None
+        finally:
+            cluster.kubectl("delete", "namespace", name, "--wait=false")
+
     try:
         cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted", OURS)
-        made = Workspace(installation, name)
         yield made
+    finally:
         if failed():
             # What readers print is long.
             print(*(line[:400] for line in cluster.describe(name).splitlines()), installation.log()[-6000:], sep="\n")
             # They are of this test, and not of the next one.
             installation.new_errors()
+            cluster.kubectl("delete", "namespace", name, "--wait=false")
         else:
-            made.check()
-    finally:
-        cluster.kubectl("delete", "namespace", name, "--wait=false")
+            try:
+                installation.tell()
+            finally:
+                installation.look_later(look)
 
 
 def condition(status: Body, kind: str) -> Body:
