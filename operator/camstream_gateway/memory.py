@@ -3,6 +3,7 @@
 Frames that are kept for stepping back give way to everything else. Used by the thread of the event loop only.
 """
 
+import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class Memory:
         self._holders: dict[int, int] = {}
         """How many shelves have each thing, by its identity."""
         self._shelves: list[Shelf[Any]] = []
+        self._waiting: set[asyncio.Event] = set()
 
     def take(self, nbytes: int, use: str) -> bool:
         """Count some bytes as taken, and let shelves shrink for that; tell whether there is room.
@@ -64,6 +66,12 @@ class Memory:
 
     def give_back(self, nbytes: int) -> None:
         self.used -= nbytes
+        while self._waiting:
+            self._waiting.pop().set()
+
+    def wake(self, event: asyncio.Event) -> None:
+        """Set this once, when some bytes are given back: for one who found no room."""
+        self._waiting.add(event)
 
     @contextmanager
     def lent(self, use: str, what: str) -> Iterator["Loan"]:

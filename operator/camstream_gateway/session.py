@@ -95,9 +95,11 @@ class Session:
                 continue
             frame, transfer = chosen
             if not self._hub.memory.take(frame.nbytes, MESSAGE):
-                # What was asked for is tried again with the next news; the newest is passed over.
+                # Tried again as soon as there is room; a newer one may be there then.
+                self._hub.memory.wake(self._news)
                 self._asked = asked
-                self._skipped += asked is None
+                if asked is None:
+                    self._last_seq = frame.seq - 1
                 await self._news.wait()
                 continue
             try:

@@ -6,7 +6,14 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from gateways import Viewer, gateway, sender, view
+
+from camstream_gateway.memory import MESSAGE, UPLOAD, Memory
+from camstream_gateway.objects import Board, StreamKey
+from camstream_gateway.session import Session
+from camstream_gateway.subscriptions import Subscriptions
 
 LIMIT = 256 << 20
 STREAMS = 4
@@ -57,3 +64,40 @@ def test_viewers_of_several_large_streams_that_pause_stay_below_the_limit_and_al
         asyncio.run(asyncio.wait_for(test(), 240))
         assert STREAMS * FRAMES * HEIGHT * WIDTH * 2 > LIMIT
         assert peak_bytes(served.process.pid) < LIMIT
+
+
+def test_frame_for_which_there_was_no_room_is_sent_as_soon_as_there_is_some() -> None:
+    """Also when no other one follows."""
+    key, frame_bytes = StreamKey("camera", "default", "cam"), 2 * 100 * 100
+    memory = Memory(1 << 20)
+    # One that is kept and two that may wait fit, and not the message besides.
+    taken = memory.most - int(3.5 * frame_bytes)
+
+    async def test() -> None:
+        subscriptions = Subscriptions(memory)
+
+        async def look(request: web.Request) -> web.WebSocketResponse:
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            async with subscriptions.look_at(key, source.address) as stream:
+                await Session(socket, key, stream, Board()).run()
+            return socket
+
+        app = web.Application()
+        app.router.add_get("/", look)
+        async with TestServer(app) as server, aiohttp.ClientSession() as http, http.ws_connect(server.make_url("/")) as socket:
+            await asyncio.to_thread(source.wait_for_reader)
+            assert memory.take(taken, UPLOAD)
+            source.image(1, 100, 100)
+            viewer = Viewer(socket)
+            while not memory.refused[MESSAGE]:
+                await viewer.text("status")
+            memory.give_back(taken)
+            assert (await viewer.frame()).pulse_id == 1
+            while viewer.status["sent"] != 1:
+                await viewer.text("status")
+            assert viewer.status["skipped"] == 0
+        await subscriptions.close()
+
+    with sender() as source:
+        asyncio.run(asyncio.wait_for(test(), 60))

@@ -1,5 +1,6 @@
 """The real gateway process, told what streams there are, and streams whose every message a test chooses."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -162,22 +163,24 @@ class Viewer:
 
     async def frame(self, timeout_s: float = 15.0) -> "Received":
         """The next frame; what is told in between is kept."""
-        while True:
-            message = await self.socket.receive(timeout_s)
-            assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), message
-            if message.type is aiohttp.WSMsgType.BINARY:
-                return Received(message.data)
-            self._keep(json.loads(message.data))
+        async with asyncio.timeout(timeout_s):
+            while True:
+                message = await self.socket.receive()
+                assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), message
+                if message.type is aiohttp.WSMsgType.BINARY:
+                    return Received(message.data)
+                self._keep(json.loads(message.data))
 
     async def text(self, kind: str, timeout_s: float = 15.0) -> dict[str, Any]:
         """The next message of a kind; a frame before it is an error."""
-        while True:
-            message = await self.socket.receive(timeout_s)
-            assert message.type is aiohttp.WSMsgType.TEXT, message.type
-            told = json.loads(message.data)
-            self._keep(told)
-            if told["type"] == kind:
-                return told
+        async with asyncio.timeout(timeout_s):
+            while True:
+                message = await self.socket.receive()
+                assert message.type is aiohttp.WSMsgType.TEXT, message.type
+                told = json.loads(message.data)
+                self._keep(told)
+                if told["type"] == kind:
+                    return told
 
     def _keep(self, told: dict[str, Any]) -> None:
         self.texts.append(told)
