@@ -249,15 +249,19 @@ class ClusterStore:
             query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(WATCH_S), "allowWatchBookmarks": "true"}
             try:
                 async with await self._open("GET", f"{place}?{urlencode(query)}", SILENT_S) as answer:
+                    if answer.status != 200:
+                        # A kind that is new to the API server is listed already while its watches are still refused (429).
+                        await events.put(Unavailable(f"the API server does not watch {place}: {answer.status} {await answer.text()}"))
+                        return
                     while line := await answer.content.readline():
                         event = json.loads(line)
-                        if event["type"] == "ERROR" or answer.status != 200:
+                        if event["type"] == "ERROR":
                             await events.put(Unavailable(f"the watch of {place} has to begin anew: {event}"))
                             return
                         version = event["object"]["metadata"]["resourceVersion"]
                         if event["type"] != "BOOKMARK":
                             await events.put(Change(event["object"], event["type"] == "DELETED"))
-            except (Unavailable, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - a watch that ended without a word would leave everybody here deaf for ever
                 await events.put(Unavailable(f"the watch of {place} broke: {error or type(error).__name__}"))
                 return
 

@@ -1,7 +1,6 @@
 """Backgrounds as objects: collects what is asked for and, on a cluster, sees that every file of the store has its record."""
 
 import asyncio
-import contextlib
 import errno
 import logging
 from datetime import UTC, datetime
@@ -44,8 +43,10 @@ class Collector:
         """Listen to the store, for ever."""
         try:
             while True:
-                with contextlib.suppress(Unavailable):
+                try:
                     await self._follow()
+                except Unavailable as error:
+                    log.warning("%s", error)
                 await asyncio.sleep(AGAIN_S)
         finally:
             for task in self._work.values():

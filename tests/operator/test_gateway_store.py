@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from api_proxy import Asked, Refusal, running_proxy
 from objects import make_camera, make_pipeline
 from operators import Cluster
 
@@ -19,8 +21,8 @@ API = "/apis/camstream.dev/v1alpha1/namespaces/default"
 
 
 @contextlib.asynccontextmanager
-async def mirrored(cluster: Cluster) -> AsyncIterator[Mirror]:
-    async with await ClusterStore.connect("default", (), str(cluster.server.kubeconfig)) as store:
+async def mirrored(cluster: Cluster, kubeconfig: Path | None = None) -> AsyncIterator[Mirror]:
+    async with await ClusterStore.connect("default", (), str(kubeconfig or cluster.server.kubeconfig)) as store:
         mirror = Mirror(store)
         following = asyncio.create_task(mirror.follow())
         try:
@@ -111,6 +113,33 @@ def test_objects_and_status_of_others_are_told(cluster: Cluster) -> None:
             assert held.http_address == "http://camstream-theirs.default.svc:8080"
             assert cluster.server.request("DELETE", f"{API}/pipelines/theirs").status == 200
             assert await mirror.wait(lambda: True if mirror.get(key) is None else None, 20)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_watches_that_are_refused_begin_anew(cluster: Cluster, tmp_path: Path, status: int) -> None:
+    """As those of a kind that is new to the API server: it is listed already, and to a watch the answer is 429."""
+
+    async def run() -> None:
+        with running_proxy(cluster.server) as proxy:
+            refused: set[str] = set()
+
+            def refuse(asked: Asked) -> Refusal | None:
+                if not asked.watch or asked.path in refused:
+                    return None
+                refused.add(asked.path)
+                return Refusal(status)
+
+            proxy.before = refuse
+            async with mirrored(cluster, proxy.kubeconfig(tmp_path / "kubeconfig")) as mirror:
+                thing = make_camera(f"after-{status}")
+                # Told by somebody else: what it wrote itself, the mirror would know.
+                body = {"apiVersion": thing.api_version, "kind": "Camera", "metadata": {"name": thing.name}, "spec": thing.spec.to_dict()}
+                while len(refused) < 2:
+                    await asyncio.sleep(0.02)
+                assert (await asyncio.to_thread(cluster.server.request, "POST", f"{API}/cameras", body)).status == 201
+                await seen(mirror, Key.of(thing), lambda held: True)
 
     asyncio.run(run())
 
