@@ -156,16 +156,15 @@ def test_create_and_stop_leave_no_process_port_or_file(clients: Clients) -> None
         names = sorted(path.name for path in next(clients.run.state.glob("run-*")).iterdir() if "cycle" in path.name)
         return names, {name for name in clients.run.views() if name.startswith("cycle")}
 
-    ports, pids = set(), set()
+    addresses, pids = [], set()
     for i in range(8):
         _, address = clients.pipe.create_instance_from_config({"camera_name": "cam"}, f"cycle_{i}")
-        ports.add(address)
+        addresses.append(address)
         pids.add(int(clients.pipe.get_instance_info(f"cycle_{i}")["statistics"]["pid"]))
         clients.pipe.stop_instance(f"cycle_{i}")
     wait_for("nothing left", lambda: left() == ([], set()) and not any(map(alive, pids)))
-    name, address = clients.pipe.create_instance_from_config({"camera_name": "cam"})
-    assert address in ports, "the first port is free again"
-    clients.pipe.stop_instance(name)
+    # Which ones depends on what else runs on this machine, and takes and gives back ports meanwhile.
+    assert len(set(addresses)) < len(addresses), f"no port was ever used again: {addresses}"
 
 
 def test_gateway_that_is_killed_comes_back_and_streams_do_not_notice(tmp_path: Path) -> None:
