@@ -163,6 +163,9 @@ def test_create_and_stop_leave_no_process_port_or_file(clients: Clients) -> None
         pids.add(int(clients.pipe.get_instance_info(f"cycle_{i}")["statistics"]["pid"]))
         clients.pipe.stop_instance(f"cycle_{i}")
     wait_for("nothing left", lambda: left() == ([], set()) and not any(map(alive, pids)))
+    name, address = clients.pipe.create_instance_from_config({"camera_name": "cam"})
+    addresses.append(address)
+    clients.pipe.stop_instance(name)
     # Which ones depends on what else runs on this machine, and takes and gives back ports meanwhile.
     assert len(set(addresses)) < len(addresses), f"no port was ever used again: {addresses}"
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from api_proxy import Asked, Refusal, running_proxy
 from objects import make_camera, make_pipeline
-from operators import Cluster
+from operators import SIMULATION, Cluster
+from waiting import wait_for
 
 from camstream.spec.key import Key
 from camstream.spec.objects import Camera
@@ -101,8 +102,7 @@ def test_objects_and_status_of_others_are_told(cluster: Cluster) -> None:
     async def run() -> None:
         async with mirrored(cluster) as mirror:
             pipeline = make_pipeline("theirs")
-            body = {"apiVersion": pipeline.api_version, "kind": "Pipeline", "metadata": {"name": "theirs"}, "spec": pipeline.spec.to_dict()}
-            assert cluster.server.request("POST", f"{API}/pipelines", body).status == 201
+            cluster.create("Pipeline", "default", "theirs", pipeline.spec.to_dict())
             key = Key.of(pipeline)
             held = await seen(mirror, key, lambda held: True)
             assert held.http_address is None
@@ -133,12 +133,10 @@ def test_watches_that_are_refused_begin_anew(cluster: Cluster, tmp_path: Path, s
 
             proxy.before = refuse
             async with mirrored(cluster, proxy.kubeconfig(tmp_path / "kubeconfig")) as mirror:
+                await asyncio.to_thread(wait_for, "both watches are refused", lambda: len(refused) == 2)
                 thing = make_camera(f"after-{status}")
                 # Told by somebody else: what it wrote itself, the mirror would know.
-                body = {"apiVersion": thing.api_version, "kind": "Camera", "metadata": {"name": thing.name}, "spec": thing.spec.to_dict()}
-                while len(refused) < 2:
-                    await asyncio.sleep(0.02)
-                assert (await asyncio.to_thread(cluster.server.request, "POST", f"{API}/cameras", body)).status == 201
+                await asyncio.to_thread(cluster.create, "Camera", "default", thing.name, thing.spec.to_dict())
                 await seen(mirror, Key.of(thing), lambda held: True)
 
     asyncio.run(run())
@@ -147,13 +145,7 @@ def test_watches_that_are_refused_begin_anew(cluster: Cluster, tmp_path: Path, s
 def test_everything_is_listed_before_anything_is_said_to_be_known(cluster: Cluster) -> None:
     names = [f"many-{i}" for i in range(7)]
     for name in names:
-        body = {
-            "apiVersion": "camstream.dev/v1alpha1",
-            "kind": "Camera",
-            "metadata": {"name": name},
-            "spec": {"source": {"simulation": {}}},
-        }
-        cluster.server.request("POST", f"{API}/cameras", body)
+        cluster.create("Camera", "default", name, SIMULATION)
 
     async def run() -> list[Camera]:
         async with mirrored(cluster) as mirror:

@@ -18,8 +18,7 @@ def _mine() -> range:
     return range(FIRST + number * PER_PROCESS, FIRST + (number + 1) * PER_PROCESS)
 
 
-_start = random.randrange(PER_PROCESS)
-_in_turn = itertools.cycle([*_mine()[_start:], *_mine()[:_start]])
+_in_turn = itertools.cycle(random.sample(_mine(), PER_PROCESS))
 
 
 def free_port() -> int:
