@@ -226,14 +226,20 @@ class Leader:
 
     async def _take_in_everything(self) -> None:
         """:raises ApiError: if something cannot be listed"""
+        # A camera refers to nothing: the others of its kind need not be known, either.
+        await self._audit.fill_new(RESOURCES["Camera"])
+        await self._begin_with_new("Camera")
         for resource in (resource for resource in RESOURCES.values() if resource.ours):
             await self._audit.fill([resource])
-            # They have no children, or none that would be changed, and refer to what was listed before: no need to know all others first.
-            if new := [key for key in self._store.untold() if key.kind == resource.kind]:
-                for key in new:
-                    self._queue.add(key)
-                await asyncio.sleep(HEAD_START_S)
+            await self._begin_with_new(resource.kind)
         await self._audit.fill(resource for resource in RESOURCES.values() if not resource.ours)
+
+    async def _begin_with_new(self, kind: str) -> None:
+        """They have no children, or none that would be changed, and refer to what was listed before: no need to know all others first."""
+        if new := [key for key in self._store.untold() if key.kind == kind]:
+            for key in new:
+                self._queue.add(key)
+            await asyncio.sleep(HEAD_START_S)
 
     async def _watch(self, stopping: asyncio.Event) -> None:
         ours = asyncio.all_tasks()

@@ -1,25 +1,31 @@
 """A full look at the cluster: at the start, and again and again, because a watch can miss the deletion of an object, or stand still."""
 
 import asyncio
+import itertools
 import logging
 import random
+import re
 from collections.abc import Callable, Collection, Iterable
+from contextlib import aclosing
 from typing import Final
 
 from camstream.spec.key import Key
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError, Resource
 from camstream_operator.metrics import Metrics
-from camstream_operator.store import Body, Store
+from camstream_operator.store import Body, Store, name_claimed
 
 log = logging.getLogger(__name__)
 
 EVERYTHING: Final = tuple(RESOURCES.values())
+BAD_REQUEST: Final = 400
 
 PERIOD_S: Final = 300.0
 BEGINNING_S: Final = (3.0, 10.0)
 """[s] Pauses before the first looks: what goes after `fill`, and before a watch has begun, is never told. By the last they all have."""
 PATIENCE_S: Final = 10.0
 """[s] What a watch shows within this time was not missed, only late."""
+MOST_NEW: Final = 16
+"""Objects that are taken in one by one before all others. Where more are new, the time for the others hardly counts."""
 DEAF_AFTER: Final = 2
 """A watch that has missed something this many times in a row is taken for dead."""
 
@@ -55,6 +61,39 @@ class Audit:
                 async for page in self._api.list(resource, namespace):
                     for found in page:
                         self._store.put(resource.kind, complete(resource, found))
+
+    async def fill_new(self, resource: Resource) -> None:
+        """Take in the few objects of a kind that nobody has looked after yet, and those with a claim to their names.
+
+        That takes some milliseconds, however many others there are; `fill` takes in what is passed over here.
+
+        :raises ApiError: if the API server cannot be reached
+        """
+        try:
+            new = await self._selected(resource, self._namespaces, "status.phase=")
+            if len(new) > MOST_NEW:
+                return
+            names = {(found["metadata"]["namespace"], escaped(name_claimed(found))) for found in new}
+            selectors = [(place, field + name) for place, name in names for field in ("spec.externalName=", "metadata.name=")]
+            rivals = await asyncio.gather(*(self._selected(resource, [place], fields) for place, fields in selectors))
+        except ApiError as error:
+            # The fields that a selector knows are in the CustomResourceDefinition: this one is older than we are.
+            if error.status != BAD_REQUEST:
+                raise
+            return
+        for found in itertools.chain(*rivals, new):
+            self._store.put(resource.kind, complete(resource, found))
+
+    async def _selected(self, resource: Resource, namespaces: Collection[str | None], fields: str) -> list[Body]:
+        """Objects whose fields have some values; where there are too many, some more than that."""
+        selected: list[Body] = []
+        for namespace in namespaces:
+            async with aclosing(self._api.list(resource, namespace, fields)) as pages:
+                async for page in pages:
+                    selected += page
+                    if len(selected) > MOST_NEW:
+                        return selected
+        return selected
 
     async def run(self) -> None:
         """Look for ever."""
@@ -117,6 +156,11 @@ class Audit:
                         newer[key] = complete(resource, found)
         # What came to the store while the list was made is no ghost: it was not known before.
         return newer, known
+
+
+def escaped(value: str) -> str:
+    """As a field selector takes it."""
+    return re.sub(r"([\\,=])", r"\\\1", value)
 
 
 def complete(resource: Resource, found: Body) -> Body:

@@ -316,8 +316,13 @@ def _created(entry: Entry) -> str:
     return str(_parsed(entry)["metadata"].get("creationTimestamp", ""))
 
 
+def name_claimed(body: Body) -> str:
+    """The external name of a camera or pipeline, valid or not."""
+    return _text(body, "spec", "externalName") or str(body["metadata"]["name"])
+
+
 def _external(key: Key, body: Body) -> Key:
-    return Key(key.kind, key.namespace, _text(body, "spec", "externalName") or key.name)
+    return Key(key.kind, key.namespace, name_claimed(body))
 
 
 def _referred_by(key: Key, body: Body) -> frozenset[Key]:

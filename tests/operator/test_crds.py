@@ -409,8 +409,11 @@ def test_condition_without_a_time_is_refused(server: ApiServer, create: Any) -> 
     assert "status.conditions[0].lastTransitionTime: Required value" in answer.message
 
 
-def test_objects_are_found_by_their_external_name_and_class(server: ApiServer, create: Any) -> None:
-    create(make("Camera", {**CAMERA, "externalName": "SARES20-CAMS142-M5"}, "first"))
+def test_objects_are_found_by_their_external_name_class_and_phase(server: ApiServer, create: Any) -> None:
+    created = create(make("Camera", {**CAMERA, "externalName": "SARES20-CAMS142-M5"}, "first")).body
+    assert _found(server, "Camera", "status.phase=") == ["first"]
+    assert server.request("PUT", f"{path('Camera')}/first/status", {**created, "status": {"phase": "Failed"}}).status == 200
+    assert (_found(server, "Camera", "status.phase="), _found(server, "Camera", "status.phase=Failed")) == ([], ["first"])
     create(make("Camera", {**CAMERA, "worker": {"className": "big"}}, "second"))
     assert _found(server, "Camera", "spec.externalName=SARES20-CAMS142-M5") == ["first"]
     assert _found(server, "Camera", "spec.worker.className=big") == ["second"]

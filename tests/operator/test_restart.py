@@ -1,6 +1,7 @@
 """The operator comes, goes and hands over, and the API server does, too: nothing that runs notices."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -83,6 +84,39 @@ def test_only_the_last_state_counts_after_a_break(cluster: Cluster, tmp_path: Pa
             assert cluster.get(kind, namespace, "cam-gun")["metadata"]["ownerReferences"][0]["uid"] == uid
         assert cluster.get("Service", namespace, "cam-gun")["spec"]["ports"][0]["port"] == 7010
     assert_in_order(cluster, namespace)
+
+
+def test_new_camera_does_not_wait_for_the_others_but_knows_who_had_its_name_first(cluster: Cluster, tmp_path: Path, namespace: str) -> None:
+    cluster.create("Camera", namespace, "gun", SIMULATION | {"externalName": "GUN=1,A"})
+    with running_operator(tmp_path, cluster.server.kubeconfig, namespaces=[namespace]):
+        cluster.wait_until_deployed("Camera", namespace, "gun")
+    _wait_for_next_second()
+    cluster.create("Camera", namespace, "new", SIMULATION)
+    cluster.create("Camera", namespace, "second", SIMULATION | {"externalName": "GUN=1,A"})
+    with running_proxy(cluster.server) as proxy:
+        # All of a kind are not told before this is lifted.
+        listed = [True]
+        proxy.hold = lambda asked: listed[0] and asked.path.endswith("/cameras") and not asked.selects and not asked.watch
+        operator = Operator(tmp_path, proxy.kubeconfig(tmp_path / "kubeconfig"), namespaces=[namespace])
+        try:
+            operator.start()
+            wait_for("its worker", lambda: cluster.find("Deployment", namespace, "cam-new"), START_S)
+            told = cluster.wait_for_reason("Camera", namespace, "second", "Accepted", "NameConflict")
+            assert "gun" in told["message"]
+            assert cluster.find("Deployment", namespace, "cam-second") is None
+            listed[0] = False
+            operator.wait_until_ready()
+            assert operator.stop() == 0
+            operator.assert_no_errors()
+        finally:
+            operator.end()
+    cluster.wait_until_deployed("Camera", namespace, "new")
+
+
+def _wait_for_next_second() -> None:
+    """So that what comes now is younger: times of Kubernetes are whole seconds."""
+    start = int(time.time())
+    wait_for("the next second", lambda: int(time.time()) > start)
 
 
 def test_pause_outlives_the_operator_and_its_end_is_seen_after_a_break(cluster: Cluster, tmp_path: Path, namespace: str) -> None:

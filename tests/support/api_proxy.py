@@ -25,6 +25,8 @@ class Asked:
     method: str
     path: str
     watch: bool
+    selects: bool = False
+    """Whether it asks only for objects with certain fields."""
 
     @property
     def write(self) -> bool:
@@ -114,7 +116,7 @@ class Proxy:
             await runner.cleanup()
 
     async def _handle(self, session: aiohttp.ClientSession, request: web.Request) -> web.StreamResponse:
-        asked = Asked(request.method, request.path, "watch" in request.query)
+        asked = Asked(request.method, request.path, "watch" in request.query, "fieldSelector" in request.query)
         body = await request.read()
         self.asked.append(asked)
         if self._is_cut:

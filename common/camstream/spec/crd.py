@@ -168,7 +168,7 @@ SCALE: Final[dict[str, Schema]] = {
 }
 
 SELECTABLE: Final[dict[str, list[str]]] = {
-    "Camera": [".spec.externalName", ".spec.worker.className"],
-    "Pipeline": [".spec.externalName", ".spec.worker.className"],
-    "Background": [".spec.camera.name"],
+    "Camera": [".spec.externalName", ".spec.worker.className", ".status.phase"],
+    "Pipeline": [".spec.externalName", ".spec.worker.className", ".status.phase"],
+    "Background": [".spec.camera.name", ".status.phase"],
 }

@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import urlencode
@@ -146,9 +146,13 @@ class Api:
     async def get(self, path: str) -> Body:
         return await self._request("GET", path)
 
-    async def list(self, resource: Resource, namespace: str | None = None) -> AsyncIterator[list[Body]]:
-        """All objects of a kind that are ours, page by page. The next one is asked for before a page is given."""
+    async def list(self, resource: Resource, namespace: str | None = None, fields: str | None = None) -> AsyncGenerator[list[Body], None]:
+        """All objects of a kind that are ours, page by page. The next one is asked for before a page is given.
+
+        :param fields: only those whose fields have these values: ``spec.externalName=GUN``
+        """
         query = {"limit": str(PAGE)} | ({"labelSelector": resource.selector} if resource.selector else {})
+        query |= {"fieldSelector": fields} if fields else {}
         coming: asyncio.Task[Body] | None = asyncio.create_task(self._request("GET", resource.path(namespace), query))
         try:
             while coming is not None:
