@@ -31,7 +31,7 @@ from camstream_operator.cluster.recorder import Recorder
 from camstream_operator.cluster.reports import Reports
 from camstream_operator.decide.drift import difference, is_earlier, owner_uid
 from camstream_operator.decide.news import news
-from camstream_operator.decide.pods import answers, refusal
+from camstream_operator.decide.pods import answers, refusal, started
 from camstream_operator.decide.seen import see, until_heard
 from camstream_operator.metrics import Metrics
 from camstream_operator.settings import Settings
@@ -360,10 +360,10 @@ class Reconciler:
     async def _tell(
         self, key: Key, thing: Camera | Pipeline, config: WorkerConfig | SpecError, failed: Finding | None, paused: bool, idle: bool
     ) -> Status:
-        pods, active = self._store.pods(key), _active_pod(thing)
+        pods = self._store.pods(key)
         for pod in pods:
             if address := answers(pod):
-                self._reports.watch(pod["metadata"]["uid"], key, status_url(address), answered=pod["metadata"]["name"] == active)
+                self._reports.watch(pod["metadata"]["uid"], key, status_url(address), answered=started(pod))
         self._reports.keep_only(key, {pod["metadata"]["uid"] for pod in pods})
         name = child_name(key)
         seen = see(
@@ -389,9 +389,9 @@ class Reconciler:
 
         Then the operator has just begun, and what it said before counts until the worker answers, or is silent for too long.
         """
-        active = _active_pod(thing)
-        pod = next((pod for pod in pods if pod["metadata"]["name"] == active), None)
-        if stopped(thing) or pod is None or answers(pod) is None:
+        active = any(one.type == ConditionType.ACTIVE and one.status is TRUE for one in thing.status.conditions)
+        pod = next((pod for pod in pods if pod["metadata"]["name"] == thing.status.worker.pod_name), None)
+        if stopped(thing) or not active or pod is None or answers(pod) is None or not started(pod):
             return False
         uid = pod["metadata"]["uid"]
         return self._reports.of(uid) is None and not self._reports.silent(uid)
@@ -438,12 +438,6 @@ class Reconciler:
         concerned = self._store.put(kind, answer)
         edited = _written(self._store.find(*key)) != before
         self._concern(concerned if edited else concerned - {key})
-
-
-def _active_pod(thing: Camera | Pipeline) -> str | None:
-    """Name of the pod whose worker has answered, as the status says."""
-    active = any(one.type == ConditionType.ACTIVE and one.status is TRUE for one in thing.status.conditions)
-    return thing.status.worker.pod_name if active else None
 
 
 def _touch(digest: str, number: int) -> str:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -326,14 +327,15 @@ class FaultyApi(Api):
 class Bench:
     """The operator without watches, queue and lease: does one thing at a time, when it is told to."""
 
-    def __init__(self, api: FaultyApi, namespace: str, **settings: Any) -> None:
+    def __init__(self, api: FaultyApi, namespace: str, clock: Callable[[], float] = time.monotonic, **settings: Any) -> None:
+        """:param clock: by which workers are late with their answers [s]"""
         self.api, self.store = api, Store()
         self.api.faults = Faults()
         self.metrics = Metrics(CollectorRegistry())
         self.concerned: set[Key] = set()
         self.audit = Audit(self.store, api, [namespace], self._concern, self.metrics, patience_s=0)
         self.recorder = Recorder(api, "bench")
-        self.reports = Reports(lambda _: None)
+        self.reports = Reports(lambda _: None, clock)
         found = Settings.model_validate(SETTINGS | settings)
         self.reconciler = Reconciler(
             self.store, api, found, self.reports, self.recorder, self.metrics, lambda: datetime.now(UTC), self._concern

@@ -68,4 +68,4 @@ def report_of(camera: dict[str, Any]) -> WorkerReport:
     )
 
 
-RUNNING = {"name": "worker", "image": "x", "imageID": "", "ready": True, "restartCount": 0, "state": {"running": {}}}
+RUNNING = {"name": "worker", "image": "x", "imageID": "", "ready": True, "started": True, "restartCount": 0, "state": {"running": {}}}

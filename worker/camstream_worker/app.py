@@ -24,6 +24,9 @@ log = logging.getLogger("camstream_worker")
 def main() -> int:
     options = _arguments()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # Before the libraries are loaded, which takes a second: as the first process of a container it could not be ended until then.
+    stopped = threading.Event()
+    _stop_on(stopped, options.exit_with_stdin)
     _limit_threads()
     _have_writable_kernels()
     # After the thread limits: the libraries below read them when they are loaded.
@@ -34,8 +37,7 @@ def main() -> int:
 
     keep_buffers()
     try:
-        worker = Worker(options.config, stay=options.stay_when_completed)
-        _stop_on(worker.stopped, options.exit_with_stdin)
+        worker = Worker(options.config, stopped, stay=options.stay_when_completed)
         worker.run()
     except (CamstreamError, OSError) as error:
         how = failure(error)

@@ -70,6 +70,11 @@ def answers(pod: Body) -> str | None:
     return pod["status"]["podIP"] if runs(pod) and "deletionTimestamp" not in pod["metadata"] else None
 
 
+def started(pod: Body) -> bool:
+    """Whether the worker of a pod has answered the kubelet since its process began."""
+    return any(container["started"] for container in pod["status"]["containerStatuses"])
+
+
 def restarts(pod: Body) -> int:
     return sum(c["restartCount"] for c in pod["status"]["containerStatuses"])
 
@@ -155,6 +160,7 @@ def _worker(containers: list[Body] | None) -> Body:
 def _essence_of_container(told: Body) -> dict[str, Any]:
     return {
         "restartCount": told.get("restartCount", 0),
+        "started": told.get("started") is True,
         "state": _state(told.get("state")),
         "lastState": _state(told.get("lastState")),
     }

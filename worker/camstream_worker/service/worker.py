@@ -24,15 +24,16 @@ STOP_S = 1.5
 
 
 class Worker:
-    """Runs until its stream ends, fails, or :attr:`stopped` is set."""
+    """Runs until its stream ends, fails, or it is stopped."""
 
-    def __init__(self, path: Path, stay: bool = False) -> None:
+    def __init__(self, path: Path, stopped: threading.Event, stay: bool = False) -> None:
         """
+        :param stopped: set when it is to stop
         :param stay: go on to answer when the stream has ended for good, until stopped or edited
         :raises camstream.errors.SpecError: if the configuration file is wrong
         """
         self._stay = stay
-        self.stopped = threading.Event()
+        self._stopped = stopped
         self._path = path
         self._config = read_config(path)
         self.ended = ""
@@ -80,7 +81,7 @@ class Worker:
     def _run_until_stopped(self, runner: Runner, reloader: Reloader) -> bool:
         """:returns: whether it ends because something was edited after the stream had ended"""
         lean_since: Job | None = None
-        while not self.stopped.wait(LOOK_S):
+        while not self._stopped.wait(LOOK_S):
             if runner.finished.is_set():
                 if self._differs(reloader.report.applied_hash):
                     log.info("ended, and edited since: the next worker begins with the new configuration")
@@ -106,7 +107,7 @@ class Worker:
     def _stop_when_finished(self, runner: Runner) -> None:
         runner.finished.wait()
         if self._only_stays(runner) is None:
-            self.stopped.set()
+            self._stopped.set()
 
 
 def _end_endless_calls(runner: Runner) -> None:

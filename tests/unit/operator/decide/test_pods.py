@@ -28,7 +28,7 @@ def test_a_pod_is_kept_small_and_without_what_nobody_asks_for() -> None:
     kept = essence_of_pod(whole_pod(state=RUNNING, conditions=[{"type": "Ready", "status": "True"}]))
     assert kept["spec"] == {"nodeName": "node-1", "memory": "1Gi", "image": "camstream-worker:0.1.0"}
     assert kept["status"]["conditions"] == []
-    assert kept["status"]["containerStatuses"] == [{"restartCount": 0, "state": {"running": {}}, "lastState": {}}]
+    assert kept["status"]["containerStatuses"] == [{"restartCount": 0, "started": False, "state": {"running": {}}, "lastState": {}}]
     assert "managedFields" not in kept["metadata"]
     assert len(json.dumps(kept)) < len(json.dumps(whole_pod(state=RUNNING)))
 
