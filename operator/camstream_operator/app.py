@@ -36,7 +36,7 @@ from camstream_operator.metrics import Metrics
 from camstream_operator.queue import Retry, WorkQueue
 from camstream_operator.reconcile import Reconciler
 from camstream_operator.settings import Settings, read_settings
-from camstream_operator.store import Store
+from camstream_operator.store import STREAMING, Store
 
 STOPPED, FAILED, WRONG_SETTINGS = 0, 1, 2
 
@@ -226,17 +226,16 @@ class Leader:
 
     async def _take_in_everything(self) -> None:
         """:raises ApiError: if something cannot be listed"""
-        # A camera refers to nothing: the others of its kind need not be known, either.
-        await self._audit.fill_new(RESOURCES["Camera"])
-        await self._begin_with_new("Camera")
-        for resource in (resource for resource in RESOURCES.values() if resource.ours):
-            await self._audit.fill([resource])
-            await self._begin_with_new(resource.kind)
-        await self._audit.fill(resource for resource in RESOURCES.values() if not resource.ours)
+        await self._audit.fill_new()
+        await self._begin_with_new()
+        for kind in STREAMING:
+            await self._audit.fill([RESOURCES[kind]])
+            await self._begin_with_new()
+        await self._audit.fill(resource for resource in RESOURCES.values() if resource.kind not in STREAMING)
 
-    async def _begin_with_new(self, kind: str) -> None:
-        """They have no children, or none that would be changed, and refer to what was listed before: no need to know all others first."""
-        if new := [key for key in self._store.untold() if key.kind == kind]:
+    async def _begin_with_new(self) -> None:
+        """They have no children, or none that would be changed, and what they refer to is known: no need to know all others first."""
+        if new := self._store.untold():
             for key in new:
                 self._queue.add(key)
             await asyncio.sleep(HEAD_START_S)

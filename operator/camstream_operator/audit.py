@@ -5,14 +5,14 @@ import itertools
 import logging
 import random
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
-from typing import Final
+from typing import Final, NamedTuple
 
 from camstream.spec.key import Key
 from camstream_operator.cluster.api import RESOURCES, Api, ApiError, Resource
 from camstream_operator.metrics import Metrics
-from camstream_operator.store import Body, Store, name_claimed
+from camstream_operator.store import STREAMING, Body, Store, external_name, referred_by
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,15 @@ MOST_NEW: Final = 16
 """Objects that are taken in one by one before all others. Where more are new, the time for the others hardly counts."""
 DEAF_AFTER: Final = 2
 """A watch that has missed something this many times in a row is taken for dead."""
+
+
+class Question(NamedTuple):
+    """For objects of a kind whose fields have some values."""
+
+    kind: str
+    namespace: str | None
+    """None: in all."""
+    fields: str
 
 
 class Audit:
@@ -62,37 +71,47 @@ class Audit:
                     for found in page:
                         self._store.put(resource.kind, complete(resource, found))
 
-    async def fill_new(self, resource: Resource) -> None:
-        """Take in the few objects of a kind that nobody has looked after yet, and those with a claim to their names.
+    async def fill_new(self) -> None:
+        """Take in the few cameras and pipelines that nobody has looked after yet, with all that they refer to, and who else claims a name.
 
         That takes some milliseconds, however many others there are; `fill` takes in what is passed over here.
 
         :raises ApiError: if the API server cannot be reached
         """
+        found: dict[Key, Body] = {}
+        asked: set[Question] = set()
         try:
-            new = await self._selected(resource, self._namespaces, "status.phase=")
-            if len(new) > MOST_NEW:
+            coming = await self._answers(
+                {Question(kind, namespace, "status.phase=") for kind in STREAMING for namespace in self._namespaces}
+            )
+            if len(coming) > MOST_NEW:
                 return
-            names = {(found["metadata"]["namespace"], escaped(name_claimed(found))) for found in new}
-            selectors = [(place, field + name) for place, name in names for field in ("spec.externalName=", "metadata.name=")]
-            rivals = await asyncio.gather(*(self._selected(resource, [place], fields) for place, fields in selectors))
+            while coming:
+                found |= coming
+                questions = {question for key, body in coming.items() for question in _questions(key, body)} - asked
+                asked |= questions
+                answers = await self._answers(questions)
+                coming = {key: answers[key] for key in answers.keys() - found.keys()}
         except ApiError as error:
             # The fields that a selector knows are in the CustomResourceDefinition: this one is older than we are.
             if error.status != BAD_REQUEST:
                 raise
             return
-        for found in itertools.chain(*rivals, new):
-            self._store.put(resource.kind, complete(resource, found))
+        for key, body in found.items():
+            self._store.put(key.kind, body)
 
-    async def _selected(self, resource: Resource, namespaces: Collection[str | None], fields: str) -> list[Body]:
-        """Objects whose fields have some values; where there are too many, some more than that."""
-        selected: list[Body] = []
-        for namespace in namespaces:
-            async with aclosing(self._api.list(resource, namespace, fields)) as pages:
-                async for page in pages:
-                    selected += page
-                    if len(selected) > MOST_NEW:
-                        return selected
+    async def _answers(self, questions: Iterable[Question]) -> dict[Key, Body]:
+        bodies = itertools.chain(*await asyncio.gather(*(self._answer(question) for question in questions)))
+        return {Key(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"]): body for body in bodies}
+
+    async def _answer(self, question: Question) -> list[Body]:
+        """Objects as asked for; of very many only the first."""
+        resource, selected = RESOURCES[question.kind], list[Body]()
+        async with aclosing(self._api.list(resource, question.namespace, question.fields)) as pages:
+            async for page in pages:
+                selected += (complete(resource, item) for item in page)
+                if len(selected) > MOST_NEW:
+                    break
         return selected
 
     async def run(self) -> None:
@@ -156,6 +175,15 @@ class Audit:
                         newer[key] = complete(resource, found)
         # What came to the store while the list was made is no ghost: it was not known before.
         return newer, known
+
+
+def _questions(key: Key, body: Body) -> Iterator[Question]:
+    """Who else claims the external name of an object, and what it refers to."""
+    name = escaped(external_name(key, body).name)
+    yield Question(key.kind, key.namespace, f"spec.externalName={name}")
+    yield Question(key.kind, key.namespace, f"metadata.name={name}")
+    for other in referred_by(key, body):
+        yield Question(other.kind, other.namespace, f"metadata.name={escaped(other.name)}")
 
 
 def escaped(value: str) -> str:

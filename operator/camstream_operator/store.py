@@ -127,7 +127,7 @@ class Store:
             return set()
         entry = Entry(version, metadata["uid"], metadata.get("generation", 0), _compact(kind, found), _owner(key, metadata))
         if kind in STREAMING:
-            entry.external, entry.reads = _external(key, found), _referred_by(key, found)
+            entry.external, entry.reads = external_name(key, found), referred_by(key, found)
             status = found.get("status") or {}
             entry.told, entry.state = status.get("observedGeneration") or 0, state_of(status)
             entry.run = _run(found)
@@ -316,16 +316,12 @@ def _created(entry: Entry) -> str:
     return str(_parsed(entry)["metadata"].get("creationTimestamp", ""))
 
 
-def name_claimed(body: Body) -> str:
-    """The external name of a camera or pipeline, valid or not."""
-    return _text(body, "spec", "externalName") or str(body["metadata"]["name"])
+def external_name(key: Key, body: Body) -> Key:
+    """Of a camera or pipeline, valid or not (in the place of the name)."""
+    return Key(key.kind, key.namespace, _text(body, "spec", "externalName") or key.name)
 
 
-def _external(key: Key, body: Body) -> Key:
-    return Key(key.kind, key.namespace, name_claimed(body))
-
-
-def _referred_by(key: Key, body: Body) -> frozenset[Key]:
+def referred_by(key: Key, body: Body) -> frozenset[Key]:
     """What a pipeline reads, merges and sends to, there or not."""
     if key.kind != "Pipeline":
         return frozenset()

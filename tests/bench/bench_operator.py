@@ -8,9 +8,9 @@ What the limits mean:
 - *memory*: the proportional set size of the process, the largest of all rounds, when it has nothing more to do. A neighbour on the machine
   cannot add to it, so that the limit itself is where it fails.
 - *writes at a restart with nothing to do*: all requests that change something, but for lease and canary. One is too many.
-- *wait of a new object*: what the others cost it. An object that was created while no operator was there waits from when the new process
-  leads until its Deployment is there; the same without others is taken off, because a start costs that in any case. It is a time, and so
-  a busy machine may take twice as long.
+- *wait of a new object*: what the others cost it. A camera and a pipeline that were created while no operator was there wait from when the
+  new process leads until both Deployments are there; the same without others is taken off, because a start costs that in any case. It is a
+  time, and so a busy machine may take twice as long.
 - *objects to all children*: a ratio to a bare controller in the same run.
 """
 
@@ -65,6 +65,8 @@ WAIT_MS = 100.0
 IMAGE = "camstream-worker:bench"
 STREAMING = ("Camera", "Pipeline")
 CHILDREN = ("ConfigMap", "Service", "Deployment")
+OLD = "n0000"
+"""A camera that is there from the beginning."""
 LOADERS = 16
 """Objects that are created at the same time."""
 
@@ -97,7 +99,7 @@ def pipeline(name: str, namespace: str, camera_: str) -> Body:
 
 def objects_of(namespace: str, count: int) -> list[Body]:
     """Cameras first, then those that read them."""
-    names = [f"n{i:04d}" for i in range(count // 2)]
+    names = [f"n{i:04d}" for i in range(count // 2)]  # OLD is one of them
     return [camera(name, namespace) for name in names] + [pipeline(name, namespace, name) for name in names]
 
 
@@ -197,12 +199,14 @@ async def all_deployed(objects: AsyncIterator[Body], count: int) -> None:
             return
 
 
-async def shown(objects: AsyncIterator[Body], name: str) -> float:
-    """When a watch shows an object [s]."""
+async def shown(objects: AsyncIterator[Body], *names: str) -> float:
+    """When a watch has shown all of some objects [s]."""
+    missing = set(names)
     async for found in objects:
-        if found["metadata"]["name"] == name:
+        missing.discard(found["metadata"]["name"])
+        if not missing:
             return time.perf_counter()
-    raise RuntimeError(f"the watch ended before {name} came")
+    raise RuntimeError(f"the watch ended before {', '.join(missing)} came")
 
 
 @asynccontextmanager
@@ -467,34 +471,37 @@ def of_memory(name: str, count: int, pss_mb: float) -> Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """What became of an object that was created while no operator was there."""
+    """What became of a camera and a pipeline that were created while no operator was there."""
 
     to_lead_s: float
     """From the start of the process."""
     waited_s: float
-    """From when the process leads until the object's Deployment is there."""
+    """From when the process leads until the Deployments of both are there."""
     writes: int
-    """Without those for the new object."""
+    """Without those for the new objects."""
     pss_mb: float
 
 
 async def restart(cluster: Cluster, namespace: str, name: str) -> Restart:
-    await cluster.create(camera(name, namespace))
+    new = [camera(name, namespace), pipeline(name, namespace, OLD)]
+    for body in new:
+        await cluster.create(body)
     async with cluster.watching("Deployment", namespace) as deployments:
         with ending(Operator(cluster, namespace)) as operator:
             async with asyncio.timeout(60):
-                there = await shown(deployments, f"cam-{name}")
+                there = await shown(deployments, *(child_name(Key(body["kind"], namespace, name)) for body in new))
             await operator.ready(cluster.http)
             figures = await operator.quiet(cluster.http)
             leads = operator.said(LEADS)
             assert leads is not None
-            made = len(CHILDREN) + 1
+            made = len(new) * (len(CHILDREN) + 1)
             return Restart(leads - operator.started_at, there - leads, writes(figures) - made, operator.pss_mb)
 
 
 async def restarts(cluster: Cluster, namespace: str, count: int, rounds: int) -> list[Measurement]:
     """:param namespace: with ``count`` objects that are as they should be"""
     alone = await cluster.namespace()
+    await cluster.create(camera(OLD, alone))
     full, empty = [], []
     for i in range(rounds):
         full.append(await restart(cluster, namespace, f"new{i}"))

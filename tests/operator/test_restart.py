@@ -86,25 +86,34 @@ def test_only_the_last_state_counts_after_a_break(cluster: Cluster, tmp_path: Pa
     assert_in_order(cluster, namespace)
 
 
-def test_new_camera_does_not_wait_for_the_others_but_knows_who_had_its_name_first(cluster: Cluster, tmp_path: Path, namespace: str) -> None:
+def test_new_objects_do_not_wait_for_the_others_but_know_what_they_need_and_who_had_a_name_first(
+    cluster: Cluster, tmp_path: Path, namespace: str
+) -> None:
     cluster.create("Camera", namespace, "gun", SIMULATION | {"externalName": "GUN=1,A"})
+    cluster.create("Pipeline", namespace, "fit", reads("gun"))
     with running_operator(tmp_path, cluster.server.kubeconfig, namespaces=[namespace]):
         cluster.wait_until_deployed("Camera", namespace, "gun")
+        cluster.wait_until_deployed("Pipeline", namespace, "fit")
     _wait_for_next_second()
     cluster.create("Camera", namespace, "new", SIMULATION)
     cluster.create("Camera", namespace, "second", SIMULATION | {"externalName": "GUN=1,A"})
+    cluster.create("Pipeline", namespace, "results", {"input": {"pipeline": {"name": "fit"}}})
+    cluster.create("Pipeline", namespace, "blind", reads("nothing"))
     with running_proxy(cluster.server) as proxy:
         # All of a kind are not told before this is lifted.
-        listed = [True]
-        proxy.hold = lambda asked: listed[0] and asked.path.endswith("/cameras") and not asked.selects and not asked.watch
+        held = [True]
+        proxy.hold = lambda asked: held[0] and asked.path.endswith(("/cameras", "/pipelines")) and not (asked.selects or asked.watch)
         operator = Operator(tmp_path, proxy.kubeconfig(tmp_path / "kubeconfig"), namespaces=[namespace])
         try:
             operator.start()
-            wait_for("its worker", lambda: cluster.find("Deployment", namespace, "cam-new"), START_S)
+            for name in ("cam-new", "cpl-results"):
+                wait_for("its worker", lambda name=name: cluster.find("Deployment", namespace, name), START_S)
             told = cluster.wait_for_reason("Camera", namespace, "second", "Accepted", "NameConflict")
             assert "gun" in told["message"]
-            assert cluster.find("Deployment", namespace, "cam-second") is None
-            listed[0] = False
+            cluster.wait_for_reason("Pipeline", namespace, "blind", "Accepted", "CameraNotFound")
+            for name in ("cam-second", "cpl-blind"):
+                assert cluster.find("Deployment", namespace, name) is None
+            held[0] = False
             operator.wait_until_ready()
             assert operator.stop() == 0
             operator.assert_no_errors()
