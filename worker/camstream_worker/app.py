@@ -4,6 +4,7 @@ Exit codes: 0 completed or stopped, 1 failure, 2 wrong configuration, 3 address 
 """
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -27,6 +28,7 @@ def main() -> int:
     # Before the libraries are loaded, which takes a second: as the first process of a container it could not be ended until then.
     stopped = threading.Event()
     _stop_on(stopped, options.exit_with_stdin)
+    gc.disable()  # loading makes many objects, and next to no garbage; Worker.run goes on with it
     _limit_threads()
     _have_writable_kernels()
     # After the thread limits: the libraries below read them when they are loaded.

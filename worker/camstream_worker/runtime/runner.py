@@ -110,6 +110,8 @@ class Runner:
         """Set when nothing will come any more: completed, failed or stopped."""
         self.ready = threading.Event()
         """Set when clients can connect."""
+        self.first = threading.Event()
+        """Set when the first frame has gone through, whatever became of it; or when there will be none."""
         self.address = job.config.stream_address
         self._observers = observers or Observers()
         self._stop = threading.Event()
@@ -190,6 +192,7 @@ class Runner:
         if isinstance(self.job.plan, OwnProgram):
             self.job.plan.stop()
         self._ring.close()
+        self.first.set()
         self.finished.set()
 
     @property
@@ -333,6 +336,8 @@ class Runner:
                     for job, frame, values in self._results():
                         if values is not None:
                             self._deliver(output, job, frame, values)
+                        if not self.first.is_set():
+                            self.first.set()
                 except EndReached as end:
                     self.state.ended = str(end)
         finally:

@@ -1,6 +1,7 @@
 """How this process uses memory. Linux and glibc only; elsewhere nothing happens, and nothing is lost but memory."""
 
 import ctypes
+import gc
 import re
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def keep_buffers() -> None:
         return
     for option, value in ((M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, LARGEST_FROM_HEAP), (M_TRIM_THRESHOLD, KEPT_FREE)):
         mallopt(option, value)
+
+
+def collect_garbage() -> None:
+    """From now on, and not among what has been loaded: to look through that takes long, and no frame is processed meanwhile."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def release_compiler() -> int:

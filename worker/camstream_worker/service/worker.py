@@ -12,12 +12,15 @@ from camstream_worker.runtime.job import Job
 from camstream_worker.runtime.runner import Runner
 from camstream_worker.service.configuration import Reloader, prepare_first, read_config
 from camstream_worker.service.ending import end_for_good, expected
-from camstream_worker.service.memory import release_compiler
+from camstream_worker.service.memory import collect_garbage, release_compiler
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 """[s] How often to look whether a new job has loaded its kernels."""
+
+FIRST_S = 0.5
+"""[s] How long to wait for the first frame, before that which only tells of the stream is loaded."""
 
 STOP_S = 1.5
 """[s] Time for the stream to end."""
@@ -53,7 +56,8 @@ class Worker:
         metrics.watch(runner, lambda: reloader.report)
         runner.start()
         threading.Thread(target=self._stop_when_finished, args=(runner,), name="finish", daemon=True).start()
-        # The stream is up before these are even imported.
+        # They take the processor for a while: the first frame goes before them, if there is one.
+        runner.first.wait(FIRST_S)
         from camstream_worker.service.http import HttpService
 
         http = HttpService(
@@ -64,6 +68,7 @@ class Worker:
             http.start(self._config.http_host, self._config.http_port)
             log.info("stream %s, http://%s:%s", runner.address, self._config.http_host, http.port)
             follower.start()
+            collect_garbage()
             edited = self._run_until_stopped(runner, reloader)
         finally:
             reloader.stop()

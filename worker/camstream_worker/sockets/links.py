@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 HANDSHAKE_S = 30.0
 """[s] Who has not said by then what it is has to go: a port scan, or a probe."""
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
-"""[s] Pause before the next try to connect; twice as long after each that failed."""
+PAUSE, SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.1, 1.0
+"""Pause before the next try to connect: a share of the time without a connection, within bounds [s]. It makes no wait much longer."""
 
 OUT_OF_DESCRIPTORS_S = 0.1
 """[s] Pause where a connection cannot be taken because this process has no room for it."""
@@ -39,8 +39,7 @@ class Links:
         self.address = address
         self._links: dict[int, Link] = {}
         self._listener: socket.socket | None = None
-        self._pause_s = FIRST_PAUSE_S
-        self._next_try = time.monotonic()
+        self._next_try = self._apart_since = time.monotonic()
         self._next_look = 0.0
         self._refused = ""
         if listening:
@@ -128,8 +127,7 @@ class Links:
         self._add(Link(connection, self.kind, connected=True))
 
     def _connect(self) -> None:
-        self._next_try = time.monotonic() + self._pause_s
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._try_later()
         try:
             family, where = endpoint(self.address)
             connection = socket.socket(family, socket.SOCK_STREAM)
@@ -161,7 +159,7 @@ class Links:
                     self._drop(link, "it has closed the connection")
                     return
                 if link.incoming.ready and not was_ready:
-                    self._pause_s, self._refused = FIRST_PAUSE_S, ""
+                    self._refused = ""
                     self.joined(link)
                 if link.incoming.messages:
                     self.heard(link)
@@ -181,11 +179,16 @@ class Links:
         ready = link.incoming.ready
         self._remove(link)
         if ready:
+            self._apart_since = time.monotonic()
             self.left(link)
         else:
             self._tell(why)
         if self._listener is None:
-            self._next_try = time.monotonic() + self._pause_s
+            self._try_later()
+
+    def _try_later(self) -> None:
+        now = time.monotonic()
+        self._next_try = now + min(max(PAUSE * (now - self._apart_since), SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
 
     def _remove(self, link: Link) -> None:
         if self._links.pop(link.fd, None) is not None:
