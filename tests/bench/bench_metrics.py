@@ -42,6 +42,8 @@ def run(short: bool) -> list[Measurement]:
             with worker(Path(folder), config) as pipe, reader(pipe.address) as results, worker(Path(folder), idle) as scraped:
                 values = results.message(60).values
                 check(values, SMALLEST)
+                for process in (cam, pipe, scraped):
+                    process.wait_for_status("running", lambda status: status["phase"] == "Running")
                 for _ in range(rounds):
                     before = [used(process) for process in (cam, pipe)]
                     end = time.monotonic() + seconds
