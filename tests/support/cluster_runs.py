@@ -46,14 +46,16 @@ LIVE_S: Final = 30.0
 
 USUAL: Final = re.compile(
     r"(Startup|Readiness) probe (failed|errored)|no frame yet$|"
-    r'MountVolume.SetUp failed for volume "[^"]+" : (failed to sync configmap cache|configmap "[^"]+" not found)|'
+    r'MountVolume.SetUp failed for volume "[^"]+" : (failed to sync configmap cache|configmap "[^"]+" not found|'
+    r'object "[^"]+"/"[^"]+" not registered$)|'
     r"Cluster IP \[IPv4\]: \S+ is not allocated; repairing$|"
-    r"Failed to update endpoint .*Precondition failed: UID in precondition|"
+    r"(Failed to update endpoint|Error updating Endpoint Slices) .*Precondition failed: UID in precondition|"
     r".*is being deleted, cannot be assigned to a host$"
 )
 """What Kubernetes warns of where nothing is wrong: whenever a container starts or ends, when a node knows a pod before it has heard of its
-ConfigMap, when the API server looks at an address that it is just giving away, when a Service goes whose endpoints are just being written,
-when a pod goes that is just being given a node; and what a worker says on a machine that is slow."""
+ConfigMap, when a pod goes before its ConfigMap is mounted, when the API server looks at an address that it is just giving away, when a
+Service goes whose endpoints are just being written, when a pod goes that is just being given a node; and what a worker says on a machine
+that is slow."""
 LOGGED_ERROR: Final = re.compile(r"^\S+ \S+ (ERROR|CRITICAL) (?!kopf\S*: Request attempt #\d+/\d+ failed)|^Traceback ", re.MULTILINE)
 """Where kopf tries again, it tells so as an error."""
 ENDED: Final = re.compile(r"^\S+ \S+ ERROR camstream_worker: ")
