@@ -45,7 +45,7 @@ LIVE_S: Final = 30.0
 """[s] For a change that a worker takes over while it runs. It takes less than two on a machine that has nothing else to do."""
 
 USUAL: Final = re.compile(
-    r"(Startup|Readiness) probe (failed|errored)|no frame yet$|"
+    r"(Startup|Readiness) probe (failed|errored)|Liveness probe failed: Get .*context deadline exceeded|no frame yet$|"
     r'MountVolume.SetUp failed for volume "[^"]+" : (failed to sync configmap cache|configmap "[^"]+" not found|'
     r'object "[^"]+"/"[^"]+" not registered$)|'
     r"Cluster IP \[IPv4\]: \S+ is not allocated; repairing$|"
@@ -62,6 +62,9 @@ ENDED: Final = re.compile(r"^\S+ \S+ ERROR camstream_worker: ")
 """The last words of a worker."""
 FIGHT: Final = "DriftRepaired"
 """Reason of an Event that is no Warning, and still must not come of itself: two who write the same field never come to an end."""
+
+HUNG: Final = "failed liveness probe, will be restarted"
+"""In the Event, which is no Warning either, of a worker that has not answered several times: once is usual on a machine that is slow."""
 
 Body = dict[str, Any]
 
@@ -476,12 +479,12 @@ class Workspace:
         ]
 
     def _unexpected_events(self) -> list[str]:
-        """Warnings, and what is told of a fight, that the test does not expect."""
+        """Warnings, and what is told of a fight or of a worker that hung, that the test does not expect."""
         events = self.cluster.get("events", "--namespace", self.namespace)["items"]
         return [
             f"{event['reason']} of {event['involvedObject']['kind']} {event['involvedObject']['name']}: {event['message']}"
             for event in events
-            if event["type"] == "Warning" or event["reason"] == FIGHT
+            if event["type"] == "Warning" or event["reason"] == FIGHT or HUNG in event.get("message", "")
             if event["reason"] not in self.expected and not USUAL.match(event["message"])
         ]
 
