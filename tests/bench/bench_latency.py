@@ -5,6 +5,7 @@ chains send the image on, and neither has anything to wait for but the machine. 
 nothing but hand the same number of bytes on, by plain sockets. Where these two hops take longer than 4 ms, no chain over TCP takes less.
 """
 
+import itertools
 import multiprocessing
 import socket
 import statistics
@@ -23,8 +24,30 @@ from ports import free_port
 
 SIZE, RATE_HZ = "1280x1024", 25.0
 
-Ages = Callable[[float], list[float]]
-"""Ages of the messages of so many seconds [s]."""
+Age = Callable[[], float]
+"""Waits for the next message, and says how old it is [s]."""
+
+
+def _every(rate_hz: float) -> Iterator[int]:
+    """Counts from 1, at a rate."""
+    start = time.monotonic()
+    for i in itertools.count(1):
+        time.sleep(max(start + i / rate_hz - time.monotonic(), 0))
+        yield i
+
+
+@contextmanager
+def _processes(*calls: tuple[Any, ...]) -> Iterator[None]:
+    """:param calls: a function and its arguments, for each"""
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=function, args=arguments, daemon=True) for function, *arguments in calls]
+    for process in processes:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def _plain_camera(port: int, shape: tuple[int, int], rate_hz: float) -> None:
@@ -33,9 +56,7 @@ def _plain_camera(port: int, shape: tuple[int, int], rate_hz: float) -> None:
     height, width = shape
     values = {"width": width, "height": height, "timestamp": 1.5, "image": beam(shape)}
     values |= {"x_axis": np.arange(width, dtype=np.float32), "y_axis": np.arange(height, dtype=np.float32)}
-    start = time.monotonic()
-    for i in range(1, 1_000_000):
-        time.sleep(max(start + i / rate_hz - time.monotonic(), 0))
+    for i in _every(rate_hz):
         sender.send(data=values, pulse_id=i, timestamp=divmod(time.time_ns(), 1_000_000_000))
 
 
@@ -52,41 +73,32 @@ def _plain_pipeline(port: int, out: int) -> None:
 
 
 @contextmanager
-def plain_chain(shape: tuple[int, int], rate_hz: float) -> Iterator[Ages]:
+def plain_chain(shape: tuple[int, int], rate_hz: float) -> Iterator[Age]:
     """What a user would write."""
-    spawn, ports = multiprocessing.get_context("spawn"), (free_port(), free_port())
-    processes = [
-        spawn.Process(target=_plain_camera, args=(ports[0], shape, rate_hz), daemon=True),
-        spawn.Process(target=_plain_pipeline, args=ports, daemon=True),
-    ]
-    for process in processes:
-        process.start()
-    try:
-        with bsread.Source(host="127.0.0.1", port=ports[1], mode=bsread.SUB, queue_size=10, receive_timeout=60_000) as source:
-            found = source.receive().data.data["x_fit_mean"].value
-            if not abs(found - 0.47 * shape[1]) < 1:
-                raise RuntimeError(f"wrong result: the fit of the plain chain is at {found}, the beam at {0.47 * shape[1]}")
+    ports = free_port(), free_port()
+    with (
+        _processes((_plain_camera, ports[0], shape, rate_hz), (_plain_pipeline, *ports)),
+        bsread.Source(host="127.0.0.1", port=ports[1], mode=bsread.SUB, queue_size=10, receive_timeout=60_000) as source,
+    ):
+        found = source.receive().data.data["x_fit_mean"].value
+        if not abs(found - 0.47 * shape[1]) < 1:
+            raise RuntimeError(f"wrong result: the fit of the plain chain is at {found}, the beam at {0.47 * shape[1]}")
 
-            def ages(seconds: float) -> list[float]:
-                end, found = time.perf_counter() + seconds, []
-                while time.perf_counter() < end:
-                    message = source.receive().data
-                    found.append(time.time() - message.global_timestamp - message.global_timestamp_offset * 1e-9)
-                return found
+        def age() -> float:
+            message = source.receive().data
+            return time.time() - message.global_timestamp - message.global_timestamp_offset * 1e-9
 
-            yield ages
-    finally:
-        for process in processes:
-            process.kill()
+        yield age
 
 
 STAMP = struct.Struct("d")
 """When it was sent, before the bytes of the image."""
 
 
-def _bare_receiver(port: int) -> tuple[socket.socket, socket.socket]:
-    listener = socket.create_server(("127.0.0.1", port))
-    return listener, listener.accept()[0]
+def _bare_receiver(port: int) -> socket.socket:
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        listener.settimeout(60)
+        return listener.accept()[0]
 
 
 def _bare_sender(port: int) -> socket.socket:
@@ -105,22 +117,20 @@ def _fill(receiver: socket.socket, message: bytearray) -> None:
     while done < len(message):
         count = receiver.recv_into(view[done:], 0, socket.MSG_WAITALL)
         if not count:
-            raise SystemExit
+            raise ConnectionError("the bare chain has ended before its time")
         done += count
 
 
 def _bare_camera(port: int, size: int, rate_hz: float) -> None:
     sender, image = _bare_sender(port), np.zeros(size, np.uint8)
     image[:] = 1  # pages of its own
-    start = time.monotonic()
-    for i in range(1, 1_000_000):
-        time.sleep(max(start + i / rate_hz - time.monotonic(), 0))
+    for _ in _every(rate_hz):
         sender.sendall(STAMP.pack(time.time()))
         sender.sendall(image)
 
 
 def _bare_pipeline(port: int, out: int, size: int) -> None:
-    _, receiver = _bare_receiver(port)
+    receiver = _bare_receiver(port)
     sender, message = _bare_sender(out), bytearray(STAMP.size + size)
     while True:
         _fill(receiver, message)
@@ -128,48 +138,33 @@ def _bare_pipeline(port: int, out: int, size: int) -> None:
 
 
 @contextmanager
-def bare_chain(shape: tuple[int, int], rate_hz: float) -> Iterator[Ages]:
+def bare_chain(shape: tuple[int, int], rate_hz: float) -> Iterator[Age]:
     """Two hops of as many bytes as an image has, and nothing else."""
-    spawn, ports = multiprocessing.get_context("spawn"), (free_port(), free_port())
-    size = 2 * shape[0] * shape[1]
-    processes = [
-        spawn.Process(target=_bare_camera, args=(ports[0], size, rate_hz), daemon=True),
-        spawn.Process(target=_bare_pipeline, args=(*ports, size), daemon=True),
-    ]
-    for process in processes:
-        process.start()
-    try:
-        listener, receiver = _bare_receiver(ports[1])
-        with listener, receiver:
-            message = bytearray(STAMP.size + size)
+    ports, size = (free_port(), free_port()), 2 * shape[0] * shape[1]
+    with (
+        _processes((_bare_camera, ports[0], size, rate_hz), (_bare_pipeline, *ports, size)),
+        _bare_receiver(ports[1]) as receiver,
+    ):
+        message = bytearray(STAMP.size + size)
 
-            def ages(seconds: float) -> list[float]:
-                end, found = time.perf_counter() + seconds, []
-                while time.perf_counter() < end:
-                    _fill(receiver, message)
-                    found.append(time.time() - STAMP.unpack_from(message)[0])
-                return found
+        def age() -> float:
+            _fill(receiver, message)
+            return time.time() - float(STAMP.unpack_from(message)[0])
 
-            yield ages
-    finally:
-        for process in processes:
-            process.kill()
+        yield age
 
 
 @contextmanager
-def our_chain(size: str, rate_hz: float) -> Iterator[Ages]:
+def our_chain(size: str, rate_hz: float) -> Iterator[Age]:
     with chain(size, rate_hz) as (_, pipe), client(pipe.address) as r:
         check(r.message().values, size)
 
-        def ages(seconds: float) -> list[float]:
-            end, found = time.perf_counter() + seconds, []
-            while time.perf_counter() < end:
-                timestamp = r.message().timestamp
-                # The last six digits of the nanoseconds are the pulse id and no time: on average they stand for half a millisecond.
-                found.append(time.time() - timestamp.sec - (timestamp.ns // 1_000_000 + 0.5) * 1e-3)
-            return found
+        def age() -> float:
+            timestamp = r.message().timestamp
+            # The last six digits of the nanoseconds are the pulse id and no time: on average they stand for half a millisecond.
+            return time.time() - timestamp.sec - (timestamp.ns // 1_000_000 + 0.5) * 1e-3
 
-        yield ages
+        yield age
 
 
 def run(short: bool) -> list[Measurement]:
@@ -182,8 +177,10 @@ def run(short: bool) -> list[Measurement]:
     found: dict[str, list[float]] = {name: [] for name in chains}
     for _ in range(rounds):
         for name, opened in chains.items():
-            with opened() as ages:
-                found[name] += ages(seconds)
+            with opened() as age:
+                end = time.perf_counter() + seconds
+                while time.perf_counter() < end:
+                    found[name].append(age())
     medians = {name: statistics.median(values) * 1e3 for name, values in found.items()}
     raw: dict[str, Any] = {f"{name} [ms]": round(value, 2) for name, value in medians.items()}
     ours, plain, bare = (medians[name] for name in ("camstream", "psi-bsread and numpy", "bare sockets"))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +116,7 @@ def lossless_rate(size: str, rate: float, seconds: float) -> Measurement:
     # Not their product: a pulse that the camera did not make in time is missing in both.
     arrived = min(count / (count + missing), count / took / rate)
     return Measurement(
-        f"camera to client at {rate:.0f} Hz, share that arrives",
-        size,
-        arrived,
-        goal=0.99,
-        baseline="frames of the camera",
-        raw=raw,
-        # A rate that is asked for is a time.
-        bar=TIME_BAR,
+        f"camera to client at {rate:.0f} Hz, share that arrives", size, arrived, goal=0.99, baseline="frames of the camera", raw=raw
     )
 
 
@@ -301,7 +295,8 @@ def attend(output: BsreadOutput) -> threading.Thread:
 def run(short: bool) -> list[Measurement]:
     seconds = 3.0 if short else 10.0
     found = [torn(20_000 if short else 100_000)]
-    found += [lossless_rate("2560x2160", 100, seconds), lossless_rate("640x480", 1000, seconds)]
+    # A thousand a second are as much as two cores can do: on another day that is a time.
+    found += [lossless_rate("2560x2160", 100, seconds), replace(lossless_rate("640x480", 1000, seconds), bar=TIME_BAR)]
     found.append(age_at_overload("1280x1024", seconds))
     found += [results_only(size, seconds) for size in (["1280x1024"] if short else SIZES)]
     found += [worker_memory("1280x1024", 150, seconds), worker_memory("2560x2160", 220, seconds)]
