@@ -27,7 +27,7 @@ from operators import (
     running_operator,
     snapshot,
 )
-from pod_workers import RUNNING, report_of, running_worker
+from pod_workers import report_of, running_pod, running_worker
 from waiting import wait_for
 
 from camstream.idling import NOBODY
@@ -154,7 +154,7 @@ WORKER = "127.0.78.3"
 @pytest.mark.parametrize("answered", [False, True], ids=["before it is sent", "when it is answered"])
 def test_killed_at_any_request_of_a_live_edit_the_next_operator_brings_it_to_the_worker(cluster: Cluster, answered: bool) -> None:
     """The request that is there for it is the last one: it touches the pod, so that the kubelet renews the file."""
-    pod = {"phase": "Running", "podIP": WORKER, "podIPs": [{"ip": WORKER}], "containerStatuses": [RUNNING]}
+    pod = running_pod(WORKER)
     cluster.create("Camera", scratch := make_namespace(cluster), "gun", SIMULATION)
     old = report_of(cluster.get("Camera", scratch, "gun")).model_copy(update={"config": ConfigReport(applied_hash="0" * 12, applied_at=0)})
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from operators import SIMULATION, Bench, Cluster, assert_in_order, bench, converge, reads
-from pod_workers import RUNNING, report_of, running_worker
+from pod_workers import report_of, running_pod, running_worker
 
 from camstream.idling import STARTING_S, stamp
 from camstream.names import WAKE
@@ -63,7 +63,7 @@ async def worker_says(operator: Bench, cluster: Cluster, namespace: str, idle_s:
     :param more: of its report
     """
     report = report_of(cluster.get("Camera", namespace, "gun")).model_copy(update={"idle_seconds": idle_s} | more)
-    status = {"phase": "Running", "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}], "containerStatuses": [RUNNING]}
+    status = running_pod(ADDRESS)
     with running_worker(ADDRESS, {"now": report}):
         uid = cluster.make_pod(namespace, "cam-gun", "cam-gun-1", status)["metadata"]["uid"]
         asking = asyncio.create_task(operator.reports.run())

@@ -22,7 +22,7 @@ from operators import (
     reads,
     running_operator,
 )
-from pod_workers import RUNNING, report_of, running_worker
+from pod_workers import report_of, running_pod, running_worker
 from waiting import wait_for
 
 from camstream.names import PAUSE
@@ -161,7 +161,7 @@ def test_restart_writes_nothing_where_all_is_well(cluster: Cluster, tmp_path: Pa
             namespace,
             "cam-gun",
             "cam-gun-1",
-            {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "containerStatuses": [RUNNING]},
+            running_pod(address),
         )
         cluster.wait_for_reason("Camera", namespace, "gun", "Ready", "FramesFlow")
         assert cluster.get("Camera", namespace, "gun")["status"]["clients"] == 2

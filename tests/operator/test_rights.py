@@ -14,7 +14,7 @@ from charts import NAMESPACE, Name, Objects, rendered
 from gateway_processes import running_gateway
 from native_api import NativeApi
 from operators import CHILDREN, SIMULATION, START_S, Cluster, Operator, assert_in_order, converge, reads, running_operator
-from pod_workers import RUNNING, report_of, running_worker
+from pod_workers import report_of, running_pod, running_worker
 from ruamel.yaml import YAML
 from waiting import wait_for
 
@@ -156,7 +156,7 @@ def _live(cluster: Cluster, operator: Operator, namespace: str) -> None:
     address = "127.0.78.1"
     report = {"now": report_of(camera)}
     with running_worker(address, report):
-        pod = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "containerStatuses": [RUNNING]}
+        pod = running_pod(address)
         cluster.make_pod(namespace, "cam-gun", "cam-gun-1", pod)
         cluster.wait_for_reason("Camera", namespace, "gun", "Ready", "FramesFlow")
         # Its pod is touched, so that the kubelet renews the file.

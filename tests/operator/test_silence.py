@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from aiohttp import web
 from operators import SIMULATION, Cluster, bench
-from pod_workers import RUNNING, report_of, running_worker
+from pod_workers import report_of, running_pod, running_worker
 
 from camstream.spec.key import Key
 from camstream.spec.report import WorkerReport
@@ -48,7 +47,7 @@ def test_a_worker_beside_others_has_the_time_to_start_that_its_pod_has(cluster: 
         async with bench(cluster.server, namespace, clock=lambda: time.monotonic() + later_s) as operator:
             await operator.start()
             report = {"now": report_of(cluster.get("Camera", namespace, "gun"))}
-            cluster.make_pod(namespace, "cam-gun", "cam-gun-1", running(FIRST, started=True))
+            cluster.make_pod(namespace, "cam-gun", "cam-gun-1", running_pod(FIRST))
             uid = cluster.make_pod(namespace, "cam-gun", GUN, {"phase": "Pending"})["metadata"]["uid"]
             with running_worker(FIRST, report):
                 asking = asyncio.create_task(operator.reports.run())
@@ -58,7 +57,7 @@ def test_a_worker_beside_others_has_the_time_to_start_that_its_pod_has(cluster: 
                         operator.concerned = {Key("Camera", namespace, "gun")}
                         await operator.work()
                     assert cluster.get("Camera", namespace, "gun")["status"]["worker"]["podName"] == GUN
-                    cluster.set_pod(namespace, GUN, running(SECOND, started))
+                    cluster.set_pod(namespace, GUN, running_pod(SECOND, started))
                     await operator.work()
                     later_s = SILENT_S + 1
                     silence.asked = 0
@@ -71,8 +70,3 @@ def test_a_worker_beside_others_has_the_time_to_start_that_its_pod_has(cluster: 
                     await asyncio.wait([asking])
 
     asyncio.run(asyncio.wait_for(test(), 60))
-
-
-def running(address: str, started: bool) -> dict[str, Any]:
-    """What the kubelet tells of a pod."""
-    return {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "containerStatuses": [RUNNING | {"started": started}]}

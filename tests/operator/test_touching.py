@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from operators import SIMULATION, Cluster, proxied_operator
-from pod_workers import RUNNING, report_of, running_worker
+from pod_workers import report_of, running_pod, running_worker
 from waiting import wait_for
 
 from camstream.spec.report import WorkerReport
@@ -41,7 +41,7 @@ def test_pod_is_touched_again_until_its_worker_has_the_edit(
     with proxied_operator(cluster.server, tmp_path, namespaces=[namespace]) as (_, proxy):
         cluster.wait_until_deployed("Camera", namespace, "gun", 60)
         report["now"] = report_of(cluster.get("Camera", namespace, "gun"))
-        status = {"phase": "Running", "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}], "containerStatuses": [RUNNING]}
+        status = running_pod(ADDRESS)
         cluster.make_pod(namespace, "cam-gun", "cam-gun-1", status)
         cluster.wait_for_reason("Camera", namespace, "gun", "Ready", "FramesFlow", 60)
         assert touch(cluster, namespace) is None

@@ -68,4 +68,10 @@ def report_of(camera: dict[str, Any]) -> WorkerReport:
     )
 
 
-RUNNING = {"name": "worker", "image": "x", "imageID": "", "ready": True, "started": True, "restartCount": 0, "state": {"running": {}}}
+def running_pod(address: str, started: bool = True) -> dict[str, Any]:
+    """What the kubelet tells of a pod whose worker runs.
+
+    :param started: whether that has answered its startup probe
+    """
+    told = {"name": "worker", "image": "x", "imageID": "", "ready": True, "started": started, "restartCount": 0, "state": {"running": {}}}
+    return {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "containerStatuses": [told]}
