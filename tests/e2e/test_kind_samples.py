@@ -41,8 +41,6 @@ def streaming(file: Path) -> list[str]:
 def test_every_sample_becomes_what_it_says(workspace: Workspace, first: int) -> None:
     # Those that wait say so with Warning Events, and the sample of the failure policy ends as long as its camera is not there.
     workspace.expected |= {"NoFrames", "Waiting", "NotFound", "NotLoaded", "Failed", "CrashLoopBackOff", "ScriptError"}
-    # So many workers on two cores do not always answer in time.
-    workspace.expected |= {"NoAnswer"}
     # What a manifest refers to may come after it.
     workspace.expected |= {"CameraNotFound", "PipelineNotFound"}
     files = SAMPLES[first : first + TOGETHER]

@@ -49,7 +49,7 @@ USUAL: Final = re.compile(
     r'MountVolume.SetUp failed for volume "[^"]+" : (failed to sync configmap cache|configmap "[^"]+" not found|'
     r'object "[^"]+"/"[^"]+" not registered$)|'
     r"Cluster IP \[IPv4\]: \S+ is not allocated; repairing$|"
-    r"(Failed to update endpoint|Error updating Endpoint Slices) .*Precondition failed: UID in precondition|"
+    r"Failed to update endpoint .*Precondition failed: UID in precondition|"
     r".*is being deleted, cannot be assigned to a host$"
 )
 """What Kubernetes warns of where nothing is wrong: whenever a container starts or ends, when a node knows a pod before it has heard of its
