@@ -419,6 +419,11 @@ def test_objects_are_found_by_their_external_name_class_and_phase(server: ApiSer
     assert _found(server, "Camera", "spec.worker.className=big") == ["second"]
     create(make("Background", {"camera": {"name": "first"}}, "dark"))
     assert _found(server, "Background", "spec.camera.name=first") == ["dark"]
+    create(make("Pipeline", PIPELINE, "fit"))
+    # The way people ask, for all kinds at once.
+    for phase, names in (("Failed", ["camera/first"]), ("", ["camera/second", "pipeline/fit", "background/dark"])):
+        found = _kubectl(server, "get", "cam,cpl,cbg", f"--field-selector=status.phase={phase}", "--output=name").split()
+        assert [name.replace(".camstream.dev", "") for name in found] == names
 
 
 def test_kubectl_shows_what_people_look_for(server: ApiServer, create: Any) -> None:

@@ -6,7 +6,9 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from ports import free_port
 from waiting import wait_for
 
 from camstream.wire.zmtp import GREETING, JOINED_BELOW, READ_AHEAD, SocketType, command, ready
-from camstream_worker.sockets import AddressInUse, ReceivingSocket, SendingSocket
+from camstream_worker.sockets import AddressInUse, ReceivingSocket, SendingSocket, links
 
 LENGTHS = (0, 1, 255, 256, READ_AHEAD - 9, READ_AHEAD - 8, READ_AHEAD, JOINED_BELOW - 1, JOINED_BELOW, 3_000_001)
 MESSAGE = [os.urandom(length) for length in LENGTHS]
@@ -295,3 +297,19 @@ def test_an_address_that_does_not_exist_is_told(caplog: pytest.LogCaptureFixture
     assert found.receive(0.1) is None
     found.close()
     assert "tcp://no-such-host.invalid:1: no connection" in caplog.text
+
+
+def test_a_receiver_that_finds_nobody_tries_again_after_a_tenth_of_its_wait(monkeypatch: pytest.MonkeyPatch):
+    now, tries = 0.0, []
+    connect = links.Links._connect
+    monkeypatch.setattr(links, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(links.Links, "_connect", lambda self: (tries.append(now), connect(self)))
+    receiver = ReceivingSocket(SocketType.SUB, f"tcp://127.0.0.1:{free_port()}")
+    for hundredth in range(3000):
+        now = hundredth / 100
+        receiver.attend(0)
+    receiver.close()
+    pauses = [after - before for before, after in pairwise(tries)]
+    # It is looked every hundredth, and the answer to a try may be seen at the next look.
+    assert all(0.09 < pause < max(0.1, 0.1 * at) + 0.03 for at, pause in zip(tries[1:], pauses, strict=True))
+    assert all(0.9 < pause < 1.03 for at, pause in zip(tries, pauses, strict=False) if at > 12)

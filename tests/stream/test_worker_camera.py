@@ -229,6 +229,32 @@ def test_a_worker_can_be_stopped_before_it_loads_its_libraries(tmp_path: Path):
     assert done.returncode == 0
 
 
+def test_the_first_frame_goes_before_what_only_tells_of_it_is_loaded_and_garbage_is_collected_afterwards(tmp_path: Path):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(camera(simulation())))
+    program = """
+import gc, sys
+from camstream_worker import app
+from camstream_worker.runtime.runner import Runner
+from camstream_worker.service import worker
+
+deliver = Runner._deliver
+
+def look(*of):
+    if not told:
+        told.append(("camstream_worker.service.http" in sys.modules, gc.isenabled()))
+    deliver(*of)
+
+told = []
+Runner._deliver = look
+worker.FIRST_S = 60  # on a busy machine, too
+worker.Worker._run_until_stopped = lambda *_: print(told, "camstream_worker.service.http" in sys.modules, gc.isenabled())
+sys.exit(app.main())
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(config)], capture_output=True, text=True, timeout=100, check=True)
+    assert done.stdout.strip() == "[(False, False)] True True"
+
+
 def test_a_worker_ends_with_its_parent(tmp_path: Path):
     with worker(tmp_path, camera(simulation())) as w:
         w.wait_for_status("running", lambda s: s["phase"] == "Running")
