@@ -8,7 +8,7 @@ from numba import njit
 
 Pixels = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.int32]
 
 LINE = 32
 """Pixels of 16 bits in a line of the cache."""
@@ -45,17 +45,29 @@ def _locate(
         y, x = row_y + step_y * column, row_x + step_x * column
         top, left = np.floor(y), np.floor(x)
         down[i], right[i] = y - top, x - left
-        # Unsigned indices spare the look at whether they are negative.
-        where[i] = np.uint64(np.int64(top * width + left))
+        # 32 bits: no image has more pixels, and processors without AVX-512 cannot make several indices of 64 bits at once.
+        where[i] = np.int32(top * width + left)
 
 
 @njit(nogil=True)
-def _blend(pixels: Pixels, width: Any, where: Indices, down: Floats, right: Floats, out: Pixels) -> None:
+def _gather(pixels: Pixels, width: Any, where: Indices, here: Indices, aside: Indices, below: Indices, across: Indices) -> None:
+    """The four neighbours of each pixel of a row."""
     one = np.uint64(1)
+    for i in range(where.size):
+        # Unsigned indices spare the look at whether they are negative.
+        k = np.uint64(where[i])
+        here[i] = pixels[k]
+        aside[i] = pixels[k + one]
+        below[i] = pixels[k + width]
+        across[i] = pixels[k + width + one]
+
+
+@njit(nogil=True)
+def _blend(here: Indices, aside: Indices, below: Indices, across: Indices, down: Floats, right: Floats, out: Pixels) -> None:
     for i in range(out.size):
-        k, up, aside = where[i], 1.0 - down[i], 1.0 - right[i]
-        value = pixels[k] * up * aside + pixels[k + one] * up * right[i]
-        value = value + pixels[k + width] * down[i] * aside + pixels[k + width + one] * down[i] * right[i]
+        up, left = 1.0 - down[i], 1.0 - right[i]
+        value = here[i] * up * left + aside[i] * up * right[i]
+        value = value + below[i] * down[i] * left + across[i] * down[i] * right[i]
         out[i] = np.int32(value + 0.5)
 
 
@@ -74,7 +86,7 @@ def rotate(image: Pixels, matrix: Floats, offset: Floats, fill: Pixels, x0: int,
     """A part of the turned image, from row y0 and column x0 on, for unsigned 8 and 16 bit images.
 
     The order of every operation is that of ``scipy.ndimage.affine_transform`` (order 1, mode constant), so that results are equal to the
-    bit: no fastmath here. Each row is done in two loops, because only the first one can be vectorised.
+    bit: no fastmath here. Each row is done in three loops: where, what and how much of it; all but the second can be vectorised.
 
     :param matrix: of the rotation, for (y, x)
     :param fill: one pixel that takes the place of what lies outside the image, in an array of the image's type
@@ -82,7 +94,9 @@ def rotate(image: Pixels, matrix: Floats, offset: Floats, fill: Pixels, x0: int,
     """
     pixels, width = image.ravel(), np.uint64(image.shape[1])
     columns = out.shape[1]
-    where, down, right = np.empty(columns, np.uint64), np.empty(columns), np.empty(columns)
+    where, down, right = np.empty(columns, np.int32), np.empty(columns), np.empty(columns)
+    here, aside = np.empty(columns, np.int32), np.empty(columns, np.int32)
+    below, across = np.empty(columns, np.int32), np.empty(columns, np.int32)
     rise = matrix[0, 1] * float(x0 + columns)
     fetched, seen = 0, 0
     for j in range(out.shape[0]):
@@ -109,5 +123,6 @@ def rotate(image: Pixels, matrix: Floats, offset: Floats, fill: Pixels, x0: int,
             out[j, stop] = _outer_pixel(image, y, x, fill[0])
         n = stop - start
         _locate(row_y, row_x, matrix[0, 1], matrix[1, 1], x0 + start, float(image.shape[1]), where[:n], down[:n], right[:n])
-        _blend(pixels, width, where[:n], down[:n], right[:n], out[j, start:stop])
+        _gather(pixels, width, where[:n], here, aside, below, across)
+        _blend(here[:n], aside[:n], below[:n], across[:n], down[:n], right[:n], out[j, start:stop])
     return seen
