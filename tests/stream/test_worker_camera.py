@@ -368,3 +368,21 @@ def test_an_address_in_use_ends_the_worker_with_code_three(tmp_path: Path):
         with worker(tmp_path, camera(simulation(), "second") | {"streamAddress": first["streamAddress"]}) as b:
             assert b.process.wait(10) == 3
             assert "in use by another program" in json.loads(b.termination.read_text())["message"]
+
+
+ARENA_BYTES = 64 * 2**20
+"""glibc gives a thread that has a heap of its own this much address space, at a multiple of it, and opens it as it is needed."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and glibc")
+def test_all_threads_of_a_worker_share_one_heap_so_that_frames_use_the_memory_of_earlier_frames(tmp_path: Path):
+    with worker(tmp_path, camera(simulation(640, 480, 50))) as w, reader(w.address) as r:
+        r.messages(20)
+        maps = [line.split()[:2] for line in Path(f"/proc/{w.process.pid}/maps").read_text().splitlines()]
+    places = [(*(int(end, 16) for end in place.split("-")), rights) for place, rights in maps]
+    heaps = [
+        start
+        for (start, stop, rights), (after, end, closed) in pairwise(places)
+        if (start % ARENA_BYTES, stop, rights, closed) == (0, after, "rw-p", "---p") and end == start + ARENA_BYTES
+    ]
+    assert not heaps

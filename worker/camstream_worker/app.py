@@ -16,6 +16,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from camstream_worker.service.memory import keep_buffers
+
 if TYPE_CHECKING:
     from camstream.spec.status import ExitStatus
 
@@ -25,6 +27,8 @@ log = logging.getLogger("camstream_worker")
 def main() -> int:
     options = _arguments()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # Before the first thread: one that allocates has a heap of its own for good, and others then share out frames between the two.
+    keep_buffers()
     # Before the libraries are loaded, which takes a second: as the first process of a container it could not be ended until then.
     stopped = threading.Event()
     _stop_on(stopped, options.exit_with_stdin)
@@ -34,10 +38,8 @@ def main() -> int:
     # After the thread limits: the libraries below read them when they are loaded.
     from camstream.errors import CamstreamError
     from camstream_worker.service.ending import COMPLETED, FAILED, completion, failure
-    from camstream_worker.service.memory import keep_buffers
     from camstream_worker.service.worker import Worker
 
-    keep_buffers()
     try:
         worker = Worker(options.config, stopped, stay=options.stay_when_completed)
         worker.run()
