@@ -82,13 +82,17 @@ print(before, after)
 def test_a_worker_sets_the_threads_of_its_libraries_and_leaves_a_users_choice(monkeypatch: pytest.MonkeyPatch):
     from camstream_worker import app
 
+    monkeypatch.setattr(app, "cpu_limit", lambda: 8.0)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     app._limit_threads()
     assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert os.environ["OPENBLAS_NUM_THREADS"] == str(max(int(cpu_limit()) // 2, 1))
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "4"
     assert os.environ["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    app._limit_threads()
+    assert os.environ["OMP_NUM_THREADS"] == "1"
 
 
 def test_garbage_is_collected_from_the_start_on_and_not_among_what_was_loaded():
