@@ -16,7 +16,7 @@ def full_width(axis: Floats, profile: Floats, level: float) -> float:
     Crossings lie on straight lines between samples. A side that never falls that far is told by the line through its last two samples.
     NaN for a flat profile or one with NaN or infinity; 0 for a single sample.
     """
-    return kernel.full_width(axis, profile, level) if math.isfinite(profile.sum()) else math.nan
+    return kernel.full_width(axis, profile, level)
 
 
 def full_width_plain(axis: Floats, profile: Floats, level: float) -> float:

@@ -4,7 +4,6 @@ Names and definitions are cam_server's; ``..._fit_converged`` and ``..._fit_redu
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -59,11 +58,17 @@ def analyse(image: Image | None, profiles: Profiles, layout: Layout, processing:
 FIT = ("gauss_function", "offset", "amplitude", "standard_deviation", "mean", "converged", "reduced_chi_squared")
 
 
+NAMES = {prefix: tuple(prefix + name for name in FIT) for prefix in ("x_fit_", "y_fit_", "gr_x_fit_", "gr_y_fit_")}
+"""Channels of a fit."""
+
+
 def fit_channels(prefix: str, axis: Floats, fit: GaussianFit | None) -> Channels:
-    values: tuple[Any, ...] = (None,) * len(FIT)
-    if fit is not None:
-        values = (curve(axis, fit), fit.offset, fit.amplitude, fit.sigma, fit.mean, fit.converged, fit.reduced_chi_squared)
-    return {prefix + name: value for name, value in zip(FIT, values, strict=True)}
+    """:param prefix: one of :data:`NAMES`"""
+    names = NAMES[prefix]
+    if fit is None:
+        return dict.fromkeys(names)
+    values = (curve(axis, fit), fit.offset, fit.amplitude, fit.sigma, fit.mean, fit.converged, fit.reduced_chi_squared)
+    return dict(zip(names, values, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -286,6 +286,14 @@ def _area(axis: Floats, profile: Floats) -> float:
     return 0.5 * area
 
 
+@njit(nogil=True, fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
+def _sum(profile: Floats) -> float:
+    total = 0.0
+    for i in range(profile.size):
+        total += profile[i]
+    return total
+
+
 @njit(nogil=True)
 def _extremes(profile: Floats) -> tuple[float, float]:
     """Smallest and largest sample. LLVM does not make vectors of this; four chains at least do not wait for each other."""
@@ -377,8 +385,10 @@ def _crossing(axis: Floats, profile: Floats, cut: float, index: int) -> float:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def full_width(axis: Floats, profile: Floats, level: float) -> float:
-    """Width between the crossings nearest to the peak; see :func:`camstream_worker.image.width.full_width`. Finite profiles only."""
+    """Width between the crossings nearest to the peak; see :func:`camstream_worker.image.width.full_width`."""
     last = profile.size - 1
+    if not math.isfinite(_sum(profile)):
+        return math.nan
     lowest, highest = _extremes(profile)
     cut = lowest + (highest - lowest) * level
     if last < 1:
