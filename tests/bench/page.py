@@ -39,7 +39,7 @@ TAIL = """
 - Clients of chains copy nothing, as the next worker of a chain: a client in Python that copies each message is slower than what it reads.
 - "Zero-copy" only within our processes: the kernel copies a TCP stream twice.
 - Nothing against cam_server itself: the baselines are psi-bsread, SciPy and plain NumPy code written for the same results.
-- A packed hop is compared with psi-bsread as it comes, with a compression thread per core; a worker of ours sets its own number of threads.
+- A packed hop is compared with psi-bsread as it comes, with a compression thread per core; a worker of ours has one.
 """
 
 
