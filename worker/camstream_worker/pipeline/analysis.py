@@ -57,18 +57,14 @@ def analyse(image: Image | None, profiles: Profiles, layout: Layout, processing:
 
 FIT = ("gauss_function", "offset", "amplitude", "standard_deviation", "mean", "converged", "reduced_chi_squared")
 
-
 NAMES = {prefix: tuple(prefix + name for name in FIT) for prefix in ("x_fit_", "y_fit_", "gr_x_fit_", "gr_y_fit_")}
 """Channels of a fit."""
 
 
-def fit_channels(prefix: str, axis: Floats, fit: GaussianFit | None) -> Channels:
+def fit_channels(prefix: str, axis: Floats, fit: GaussianFit) -> Channels:
     """:param prefix: one of :data:`NAMES`"""
-    names = NAMES[prefix]
-    if fit is None:
-        return dict.fromkeys(names)
     values = (curve(axis, fit), fit.offset, fit.amplitude, fit.sigma, fit.mean, fit.converged, fit.reduced_chi_squared)
-    return dict(zip(names, values, strict=True))
+    return dict(zip(NAMES[prefix], values, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,9 +99,7 @@ REGION = ("good_region", "gr_x_axis", "gr_y_axis", "gr_x_profile", "gr_y_profile
 
 def region_channels(beam: Beam | None) -> Channels:
     if beam is None:
-        empty = np.zeros(0)
-        names = (*REGION, *fit_channels("gr_x_fit_", empty, None), *fit_channels("gr_y_fit_", empty, None), "gr_intensity")
-        return dict.fromkeys(names)
+        return dict.fromkeys((*REGION, *NAMES["gr_x_fit_"], *NAMES["gr_y_fit_"], "gr_intensity"))
     x, y, width, height = beam.region
     return {
         "good_region": np.array([x, y, x + width, y + height], np.int64),

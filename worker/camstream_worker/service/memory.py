@@ -28,8 +28,8 @@ def keep_buffers() -> None:
         mallopt(option, value)
 
 
-def collect_garbage() -> None:
-    """From now on, and not among what has been loaded: to look through that stops all threads for several frames.
+def begin_to_collect() -> None:
+    """Collect garbage from now on, and not among what has been loaded: to look through that stops all threads for several frames.
 
     The garbage that is there already stays: of all objects it is one in a hundred.
     """

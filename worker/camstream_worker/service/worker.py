@@ -12,7 +12,7 @@ from camstream_worker.runtime.job import Job
 from camstream_worker.runtime.runner import Runner
 from camstream_worker.service.configuration import Reloader, prepare_first, read_config
 from camstream_worker.service.ending import end_for_good, expected
-from camstream_worker.service.memory import collect_garbage, release_compiler
+from camstream_worker.service.memory import begin_to_collect, release_compiler
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Worker:
             http.start(self._config.http_host, self._config.http_port)
             log.info("stream %s, http://%s:%s", runner.address, self._config.http_host, http.port)
             follower.start()
-            collect_garbage()
+            begin_to_collect()
             edited = self._run_until_stopped(runner, reloader)
         finally:
             reloader.stop()
