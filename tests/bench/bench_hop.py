@@ -17,13 +17,15 @@ import bsread
 import numpy as np
 import zmq
 from bench_streams import attend
-from harness import SIZES, Measurement, beam
+from harness import SIZES, Measurement, beam, cold_frames, interleaved, microseconds, require_equal
 from ports import free_port
 
 from camstream.frame import Timestamp
 from camstream.spec.fields import InputMode
 from camstream.spec.output import StreamOutput
+from camstream.wire import compression as library
 from camstream_worker.counters import Counters
+from camstream_worker.image import compression
 from camstream_worker.outputs import BsreadOutput
 from camstream_worker.sources.bsread import Receiver
 
@@ -186,11 +188,34 @@ def _await_right_image(receive: Receive, expected: list[np.ndarray[Any, Any]]) -
         raise RuntimeError("the image that arrived is not one of those that were sent")
 
 
+def packing(size: str, rounds: int) -> Measurement:
+    """An image alone, as a worker packs it, and as the library does on one thread."""
+    frames, packed = cold_frames(SIZES[size]), "bitshuffle_lz4"
+    lengths = {}
+    for name, pack in (("ours", compression.compress), ("bitshuffle", library.compress)):
+        part = pack(packed, frames[0], "little")
+        lengths[name] = len(part)
+        found = library.decompress(packed, part, frames[0].dtype, frames[0].nbytes, frames[0].nbytes, name)
+        require_equal(("image",), {"image": frames[0].ravel()}, {"image": found})
+    medians = interleaved(
+        {
+            "ours": lambda i: compression.compress(packed, frames[i % len(frames)], "little"),
+            "bitshuffle": lambda i: library.compress(packed, frames[i % len(frames)], "little"),
+        },
+        rounds,
+    )
+    raw = microseconds(medians) | {f"{name} [kB]": round(length / 1000) for name, length in lengths.items()}
+    return Measurement(
+        "bitshuffle_lz4 of an image", size, medians["bitshuffle"] / medians["ours"], goal=2, baseline="bitshuffle, one thread", raw=raw
+    )
+
+
 def run(short: bool) -> list[Measurement]:
     rounds, seconds = (3, 0.7) if short else (5, 1.0)
     goals = {"640x480": 10.0, "1280x1024": 10.0, "2560x2160": 3.0}
-    found = []
+    found: list[Measurement] = []
     for size, shape in SIZES.items():
+        found.append(packing(size, 15 if short else 101))
         rates: dict[str, list[float]] = {}
         for _ in range(rounds):
             for variant in VARIANTS:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import bsread
 import numpy as np
 import pytest
 import zmq
@@ -13,11 +14,12 @@ from waiting import wait_for
 from workers import Reader, reader
 
 from camstream.frame import Timestamp
-from camstream.spec.fields import OutputMode
+from camstream.spec.fields import InputMode, OutputMode
 from camstream.spec.output import StreamOutput
 from camstream_worker.counters import Counters
 from camstream_worker.outputs import BsreadOutput
 from camstream_worker.sockets import AddressInUse
+from camstream_worker.sources.bsread import Receiver
 
 NOW = Timestamp(1_700_000_000, 0)
 
@@ -73,6 +75,28 @@ def subscribed(s: Sender, r: Reader) -> int:
 def test_a_second_listener_at_the_same_address_is_told_so():
     with sender() as first, pytest.raises(AddressInUse, match="in use by another program"):
         Sender(StreamOutput(), first.output.address)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "<u2", ">u2", "int32", "float32", "float64"])
+def test_packed_images_are_read_by_psi_bsread_and_by_another_worker(dtype):
+    rng = np.random.default_rng(4)
+    images = [rng.normal(2000, 300, (301, 403)).astype(dtype) for _ in range(4)]
+    with sender(mode="Push", compression="BitshuffleLz4") as s:
+        port = int(s.output.address.rpartition(":")[2])
+        with bsread.Source(host="127.0.0.1", port=port, mode=bsread.PULL, receive_timeout=5000) as source:
+            connected(s, 1)
+            for pulse_id, image in enumerate(images):
+                assert s.output.send({"image": image}, pulse_id, NOW)
+                assert np.array_equal(source.receive().data.data["image"].value, image)
+        wait_for("the client is gone", lambda: s.output.readers.clients == 0)
+        receiver = Receiver(s.output.address, InputMode.PULL, Counters())
+        wait_for("the next one is there", lambda: receiver.receive(0.02) or s.output.readers.clients)
+        for pulse_id, image in enumerate(images):
+            assert s.output.send({"image": image}, pulse_id, NOW)
+            message = receiver.receive(5)
+            assert message.header[0].compression == "bitshuffle_lz4"
+            assert np.array_equal(message.values["image"], image)
+        receiver.close()
 
 
 def test_a_stuck_client_costs_the_others_nothing_and_is_counted():

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from camstream.errors import MalformedMessage, TruncatedMessage
-from camstream.wire.compression import COMPRESSIONS, compress, decompress
+from camstream.wire.compression import COMPRESSIONS, Compress, ReadBlocks, compress, decompress, read_blocks
 
 Part: TypeAlias = Any
 """One part of a ZMQ message: bytes, a memoryview of bytes, or a ``zmq.Frame`` (whose stubs do not say it is a buffer)."""
@@ -131,14 +131,15 @@ def pack(channel: ChannelHeader, value: Any) -> bytes | memoryview:
     return text if channel.compression is None else _array_bytes(channel, np.frombuffer(text, np.uint8))
 
 
-def fast_packer(channel: ChannelHeader, kind: type) -> Pack:
+def fast_packer(channel: ChannelHeader, kind: type, compress: Compress) -> Pack:
     """Return the cheapest way to pack values of exactly the class `kind`, one of which is described by `channel`.
 
+    :param compress: for arrays
     :raises struct.error: by the result, if a Python int is too large
     :raises UnicodeEncodeError: by the result, as :func:`pack`
     """
     if kind is np.ndarray:
-        return partial(_pack_array, channel, channel.dtype, channel.array_shape)
+        return partial(_pack_array, channel, channel.dtype, channel.array_shape, compress)
     # numpy's str_ is both a text and a generic.
     if channel.compression is None and issubclass(kind, str):
         return str.encode
@@ -147,18 +148,19 @@ def fast_packer(channel: ChannelHeader, kind: type) -> Pack:
     return pack_nothing
 
 
-def unpacker(channel: ChannelHeader, most: int) -> Unpack:
+def unpacker(channel: ChannelHeader, most: int, blocks: ReadBlocks = read_blocks) -> Unpack:
     """Return a function from the bytes of a channel's value to the value.
 
     Arrays are read-only and aligned; uncompressed ones are views of the part.
 
     :param most: largest uncompressed value to accept [bytes]
+    :param blocks: what reads the blocks of bitshuffle_lz4
     """
     who = f"channel {reprlib.repr(channel.name)}"
     if channel.undecodable:
         return _unpack_nothing
     if channel.compression is not None:
-        return partial(_unpack_compressed, channel, channel.dtype, most, who)
+        return partial(_unpack_compressed, channel, channel.dtype, most, who, blocks)
     if channel.type == STRING:
         return partial(_unpack_string, who)
     if channel.is_scalar:
@@ -185,15 +187,17 @@ def _as_array(name: str, value: object) -> npt.NDArray[Any]:
     return array
 
 
-def _array_bytes(channel: ChannelHeader, array: npt.NDArray[Any]) -> bytes | memoryview:
+def _array_bytes(channel: ChannelHeader, array: npt.NDArray[Any], compress: Compress = compress) -> bytes | memoryview:
     contiguous = np.ascontiguousarray(array)
     if channel.compression is None:
         return contiguous.reshape(-1).view(np.uint8).data
     return compress(channel.compression, contiguous, channel.encoding)
 
 
-def _pack_array(channel: ChannelHeader, dtype: np.dtype[Any], shape: tuple[int, ...], array: npt.NDArray[Any]) -> bytes | memoryview | None:
-    return _array_bytes(channel, array) if array.shape == shape and array.dtype == dtype else None
+def _pack_array(
+    channel: ChannelHeader, dtype: np.dtype[Any], shape: tuple[int, ...], compress: Compress, array: npt.NDArray[Any]
+) -> bytes | memoryview | None:
+    return _array_bytes(channel, array, compress) if array.shape == shape and array.dtype == dtype else None
 
 
 def pack_nothing(_value: object) -> None:
@@ -229,9 +233,9 @@ def _unpack_array(dtype: np.dtype[Any], shape: tuple[int, ...], nbytes: int, who
     return array
 
 
-def _unpack_compressed(channel: ChannelHeader, dtype: np.dtype[Any], most: int, who: str, part: Part) -> Value:
+def _unpack_compressed(channel: ChannelHeader, dtype: np.dtype[Any], most: int, who: str, blocks: ReadBlocks, part: Part) -> Value:
     size = None if channel.type == STRING else channel.nbytes
-    flat = decompress(channel.compression or "", part, dtype, size, most, who)
+    flat = decompress(channel.compression or "", part, dtype, size, most, who, blocks)
     if channel.type == STRING:
         return _unpack_string(who, flat.data)
     if channel.is_scalar:

@@ -11,6 +11,7 @@ from typing import Final
 from camstream.errors import MalformedMessage, TruncatedMessage
 from camstream.frame import Timestamp
 from camstream.wire.channel import STRING, TIMES, ChannelHeader, Part, Unpack, Value, unpacker
+from camstream.wire.compression import ReadBlocks, read_blocks
 from camstream.wire.header import MainHeader, header_hash, parse_data_header, parse_main_header
 
 MOST_BYTES: Final = 256 << 20
@@ -60,13 +61,15 @@ class Decoder:
     Not thread-safe.
     """
 
-    def __init__(self, max_bytes: int = MOST_BYTES, channels: Collection[str] | None = None) -> None:
+    def __init__(self, max_bytes: int = MOST_BYTES, channels: Collection[str] | None = None, *, blocks: ReadBlocks = read_blocks) -> None:
         """Begin a stream.
 
         :param max_bytes: most bytes that the arrays of a message, or one string, may have uncompressed
         :param channels: names of the channels to decode, None for all
+        :param blocks: what reads the blocks of bitshuffle_lz4
         """
         self._max_bytes = max_bytes
+        self._blocks = blocks
         self._wanted = None if channels is None else frozenset(channels)
         self._plans: OrderedDict[tuple[str, str | None, int], _Plan] = OrderedDict()
         self._last: _Plan | None = None
@@ -111,7 +114,7 @@ class Decoder:
         plan = self._plans.get(key)
         if plan is None:
             channels = parse_data_header(part, main.compression)
-            plan = _Plan.of(channels, self._wanted, self._max_bytes)
+            plan = _Plan.of(channels, self._wanted, self._max_bytes, self._blocks)
             # Some senders put something else in place of the hash; their headers are parsed every time.
             if header_hash(part) == main.hash.lower():
                 self._plans[key] = plan
@@ -132,14 +135,14 @@ class _Plan:
     undecoded: Mapping[str, str]
 
     @classmethod
-    def of(cls, channels: tuple[ChannelHeader, ...], wanted: frozenset[str] | None, most: int) -> "_Plan":
+    def of(cls, channels: tuple[ChannelHeader, ...], wanted: frozenset[str] | None, most: int, blocks: ReadBlocks) -> "_Plan":
         chosen = [(i, channel) for i, channel in enumerate(channels) if wanted is None or channel.name in wanted]
         size = sum(_room(channel) for _, channel in chosen)
         if size > most:
             raise MalformedMessage(f"data header: the shapes of its channels take {size} bytes, {most} are accepted")
         return cls(
             channels,
-            tuple((2 + 2 * i, channel.name, unpacker(channel, most)) for i, channel in chosen),
+            tuple((2 + 2 * i, channel.name, unpacker(channel, most, blocks)) for i, channel in chosen),
             MappingProxyType({channel.name: channel.undecodable for _, channel in chosen if channel.undecodable}),
         )
 

@@ -10,7 +10,7 @@ from typing import Final
 from camstream.errors import MalformedMessage
 from camstream.frame import Timestamp
 from camstream.wire.channel import TIMES, ChannelHeader, Pack, describe, fast_packer, pack, pack_nothing
-from camstream.wire.compression import COMPRESSIONS, Compression
+from camstream.wire.compression import COMPRESSIONS, Compress, Compression, compress
 from camstream.wire.header import data_header, main_header_template
 
 LEAST_COMPRESSED_BYTES: Final = 1024
@@ -47,6 +47,7 @@ class Encoder:
         *,
         allow_type_changes: bool = True,
         allow_shape_changes: bool = True,
+        compress: Compress = compress,
     ) -> None:
         """Begin a stream.
 
@@ -55,6 +56,7 @@ class Encoder:
         :param channel_compression: by channel name, whatever the channel holds; comes before `compression`
         :param allow_type_changes: if not, a value of another type than before is sent as missing (policy ON_CHANGE)
         :param allow_shape_changes: the same for another shape
+        :param compress: what compresses arrays
         """
         for name in (compression, header_compression, *(channel_compression or {}).values()):
             if name is not None and name not in COMPRESSIONS:
@@ -69,6 +71,7 @@ class Encoder:
         self._policy = policy
         self._allow_type_changes = allow_type_changes
         self._allow_shape_changes = allow_shape_changes
+        self._compress = compress
         self._names: tuple[str, ...] | None = None
         self._slots: list[_Slot] = []
         self._data_header = b""
@@ -121,7 +124,7 @@ class Encoder:
             return _MISSING if slot.channel else ()
         found = self._describe(slot.name, value)
         if found == slot.channel:
-            slot.expect(type(value))
+            slot.expect(type(value), self._compress)
             return pack(found, value), stamp
         if slot.channel is None or self._may_become(slot.channel, found):
             raise _HeaderOutdated
@@ -149,7 +152,7 @@ class Encoder:
         if known is not None and found != known and not self._may_become(known, found):
             return _Slot(name, known)
         slot = _Slot(name, found)
-        slot.expect(type(value))
+        slot.expect(type(value), self._compress)
         return slot
 
     def _describe(self, name: str, value: object) -> ChannelHeader:
@@ -181,10 +184,10 @@ class _Slot:
     """The class of the last value: `pack` is for values of exactly this class."""
     pack: Pack = pack_nothing
 
-    def expect(self, kind: type) -> None:
+    def expect(self, kind: type, compress: Compress) -> None:
         if self.channel is not None:
             self.kind = kind
-            self.pack = fast_packer(self.channel, kind)
+            self.pack = fast_packer(self.channel, kind, compress)
 
 
 def _stamp(order: str, timestamp: Timestamp) -> bytes:

@@ -22,9 +22,10 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from camstream.spec.processing import Rotation
+from camstream_worker.image import compression as packing
 from camstream_worker.image.gaussian import curve, fit_gaussian
 from camstream_worker.image.geometry import UNSIGNED, bin_image, whole
-from camstream_worker.image.kernels import binning, fit, pixels, rotation
+from camstream_worker.image.kernels import binning, compression, fit, pixels, rotation
 from camstream_worker.image.moments import moments
 from camstream_worker.image.pixels import correct, measure
 from camstream_worker.image.rotation import rotate
@@ -49,6 +50,8 @@ def compile_all(tell: Callable[[str], object]) -> None:
         bin_image(image, 2, 2, mean=False)
         tell(f"rotation of {dtype}")
         rotate(image, Rotation(angle=1), part)
+    tell("compression")
+    packing.load()
     axis = np.arange(9.0)
     profile = np.exp(-((axis - 4) ** 2))
     tell("fit")
@@ -64,7 +67,7 @@ def compile_all(tell: Callable[[str], object]) -> None:
 def misses() -> dict[str, int]:
     """How often each kernel was not found in the cache by this process, those left out that always were."""
     counts: dict[str, int] = {}
-    for module in (binning, fit, pixels, rotation):
+    for module in (binning, compression, fit, pixels, rotation):
         for name, kernel in vars(module).items():
             if isinstance(kernel, Dispatcher) and not name.startswith("_"):
                 missed = sum(kernel.stats.cache_misses.values())

@@ -11,6 +11,7 @@ from camstream.wire import Encoder
 from camstream.wire import HeaderPolicy as WirePolicy
 from camstream.wire.zmtp import SocketType
 from camstream_worker.counters import Counters
+from camstream_worker.image import compression
 from camstream_worker.sockets import SendingSocket
 
 WAIT_S = 0.1
@@ -42,7 +43,10 @@ class BsreadOutput:
             policy=_POLICY[spec.header.policy],
             allow_type_changes=spec.header.allow_type_changes,
             allow_shape_changes=spec.header.allow_shape_changes,
+            compress=compression.compress,
         )
+        if spec.compression is Compression.BITSHUFFLE_LZ4:
+            compression.load()
         connect = spec.connect or connect
         self.readers = SendingSocket(
             SocketType.PUB if spec.mode is OutputMode.PUB else SocketType.PUSH,

@@ -12,6 +12,7 @@ from camstream.spec.fields import InputMode
 from camstream.wire import Decoder, Message
 from camstream.wire.zmtp import SocketType
 from camstream_worker.counters import Counters
+from camstream_worker.image.compression import read_blocks
 from camstream_worker.sockets import ReceivingSocket
 
 
@@ -27,7 +28,7 @@ class Receiver:
         """
         self.address = address
         self._counters = counters
-        self._decoder = Decoder(channels=channels)
+        self._decoder = Decoder(channels=channels, blocks=read_blocks)
         kind = SocketType.SUB if mode is InputMode.SUB else SocketType.PULL
         try:
             self._socket = ReceivingSocket(kind, address, listening=listen)

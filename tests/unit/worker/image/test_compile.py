@@ -18,6 +18,8 @@ from camstream.spec import PipelineSpec
 from camstream.spec.pipeline import PipelineInput
 from camstream.spec.processing import GoodRegion, Processing, Rotation, Slices, PipelineBackground
 from camstream.spec.geometry import Binning, Mirror
+from camstream.wire.compression import decompress
+from camstream_worker.image.compression import compress, read_blocks
 from camstream_worker.pipeline.plan import pipeline_plan
 
 y, x = np.ogrid[-3:3:60j, -3:3:80j]
@@ -35,6 +37,10 @@ for dtype in (np.uint8, np.uint16, np.int16, np.int32, np.uint32, np.float32, np
         for frame in (image, image[:]):
             frame.flags.writeable = False
             assert plan.process(Frame(1, Timestamp(1, 0), frame))["x_fit_converged"]
+    for image in (np.zeros((200, 400), dtype), np.ones((200, 400), dtype)[::2].copy()):
+        part = compress("bitshuffle_lz4", image, "little")
+        for received in (part, bytes(part), bytearray(part)):
+            decompress("bitshuffle_lz4", received, image.dtype, image.nbytes, image.nbytes, "image", read_blocks)
     if dtype is np.uint16:
         print([name for name in sys.modules if name.startswith(("scipy.ndimage", "scipy.linalg"))])
 from camstream_worker.image.compile import misses
@@ -44,6 +50,9 @@ print(misses())
 EVERYWHERE = """
 import numpy as np
 from camstream.spec.processing import Rotation
+from camstream.errors import WireError
+from camstream.wire.compression import decompress
+from camstream_worker.image.compression import compress, read_blocks
 from camstream_worker.image.gaussian import curve, fit_gaussian
 from camstream_worker.image.geometry import Region, bin_image, whole
 from camstream_worker.image.moments import moments
@@ -70,6 +79,14 @@ for count in (1, 2, 3, 4, 5, 64, 400):
         curve(axis, fit)
         moments(axis, profile, *fit[:1], *fit[2:4])
         full_width(axis, profile, 0.5)
+for image in (rng.integers(0, 4000, 50_000).astype(np.uint16), rng.integers(0, 2, 70_000).astype(np.int32), np.zeros(100_000, np.uint8)):
+    part = bytearray(compress("bitshuffle_lz4", image, "little"))
+    for _ in range(200):
+        try:
+            decompress("bitshuffle_lz4", bytes(part), image.dtype, image.nbytes, image.nbytes, "image", read_blocks)
+        except WireError:
+            pass
+        part[rng.integers(12, len(part))] = rng.integers(256)
 print("inside")
 """
 
