@@ -27,6 +27,7 @@ from camstream.wire import compression as library
 from camstream_worker.counters import Counters
 from camstream_worker.image import compression
 from camstream_worker.outputs import BsreadOutput
+from camstream_worker.service.memory import keep_buffers
 from camstream_worker.sources.bsread import Receiver
 
 FRAMES = 8
@@ -54,6 +55,7 @@ def images(shape: tuple[int, int]) -> list[np.ndarray[Any, Any]]:
 
 
 def ours_sender(port: int, frames: list[Values], compression: str) -> Send:
+    keep_buffers()  # as every worker does
     spec = StreamOutput.model_validate({"mode": "Push", "queueSize": 10, "compression": compression})
     output = BsreadOutput(spec, f"tcp://127.0.0.1:{port}", Counters(), threading.Event())
     attend(output)
@@ -61,6 +63,7 @@ def ours_sender(port: int, frames: list[Values], compression: str) -> Send:
 
 
 def ours_receiver(port: int) -> Receive:
+    keep_buffers()
     receiver = Receiver(f"tcp://127.0.0.1:{port}", InputMode.PULL, Counters())
 
     def receive() -> np.ndarray[Any, Any] | None:

@@ -180,7 +180,7 @@ def compress(pixels: Unsigned, block: int, out: Bytes, at: int) -> int:
     """Whole blocks of pixels, each with its length in front.
 
     :param pixels: a multiple of `block`
-    :param block: pixels per block, a multiple of 64
+    :param block: pixels per block, a multiple of 64, and 64 KiB at most
     :param out: with :func:`room` from `at` on
     :returns: where the last one ends
     """
